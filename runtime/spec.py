@@ -1,0 +1,158 @@
+"""What a model wants: sizes, units and token layout, as a checkpoint and a bundle's manifest both state them.
+
+Knows no file and no library: dictionaries in, frozen dataclasses out, one sentence for anything that is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from magno.runtime.units import MagnoError, ResidualKind
+
+
+class SpecError(MagnoError, ValueError):
+    """A manifest, checkpoint or configuration that does not say what it must."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodecSpec:
+    """How codec data becomes the encoders' input arrays."""
+
+    image_px: int  # S: pictures and residuals are (S, S)
+    patch_px: int  # a patch of both encoders, in model pixels
+    motion_grid: int  # G: the fused field is pooled to (G, G) cells; a multiple of S / patch_px
+    motion_scale_px: float  # displacement in model pixels that becomes 1.0
+    motion_clip: float  # scaled displacement is clipped to +-this
+    residual_scale: float  # luma levels that become 1.0
+    window_pictures: int  # pictures fused into one window (the paper's s)
+    windows_per_gop: int  # windows between two keyframes
+    residual_kinds: tuple[ResidualKind, ...]  # what the checkpoint was trained with
+
+    def __post_init__(self) -> None:
+        if self.image_px < 1 or self.patch_px < 1 or self.image_px % self.patch_px:
+            raise SpecError(f"image_px wants a multiple of patch_px {self.patch_px}, found {self.image_px}.")
+        if self.motion_grid < 1 or self.motion_grid % self.patches:
+            raise SpecError(
+                f"motion_grid wants a multiple of {self.patches} patches a side, found {self.motion_grid}."
+            )
+        for name in ("motion_scale_px", "motion_clip", "residual_scale", "window_pictures", "windows_per_gop"):
+            if not getattr(self, name) > 0:
+                raise SpecError(f"{name} wants a number above 0, found {getattr(self, name)}.")
+
+    @property
+    def patches(self) -> int:
+        """Patches a side."""
+        return self.image_px // self.patch_px
+
+    @property
+    def cells(self) -> int:
+        """Motion cells a side of one patch."""
+        return self.motion_grid // self.patches
+
+    @property
+    def motion_width(self) -> int:
+        """Numbers a patch: dx, dy and validity of each of its cells."""
+        return self.cells * self.cells * 3
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLayout:
+    """Prompt order is training order: system text, then the stream, then the question."""
+
+    system_text: str
+    keyframe_text: str  # before each keyframe's embeddings; may name {seconds}; empty: none
+    keyframe_tokens: int  # rows of vision.onnx's output, row newlines included
+    window_tokens: int  # rows of delta.onnx's output
+    question_prefix: str
+    question_suffix: str
+    stop_text: str  # the special token that ends an answer
+
+    @property
+    def keyframe_has_time(self) -> bool:
+        return "{seconds" in self.keyframe_text
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    name: str
+    embed_dim: int  # width of the language model's embeddings
+    trained_context: int  # tokens; positions beyond it were never trained
+    codec: CodecSpec
+    layout: TokenLayout
+
+
+T = TypeVar("T")
+
+
+def from_dict(kind: type[T], values: object, where: str) -> T:
+    """Fill a dataclass from JSON values, strictly: no unknown, missing or mistyped key.
+
+    `where` names the place in messages ("manifest.json: model"). Raises SpecError.
+    """
+    if not isinstance(values, dict):
+        raise SpecError(f"{where} wants an object, found {type(values).__name__}.")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key in values:
+        if key not in fields:
+            near = get_close_matches(str(key), fields, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(fields)}."
+            raise SpecError(f"{where} has an unknown key {str(key)[:80]!r}.{hint}")
+    filled: dict[str, Any] = {}
+    for name, f in fields.items():
+        if name in values:
+            filled[name] = _convert(hints[name], values[name], f"{where}.{name}")
+        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise SpecError(f"{where} lacks the key {name!r}.")
+    return kind(**filled)
+
+
+def to_dict(value: Any) -> Any:
+    """The JSON values of a dataclass: enums by value, tuples as lists."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, ResidualKind):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [to_dict(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_dict(item) for key, item in value.items()}
+    return value
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return from_dict(hint, value, where)
+    if hint is ResidualKind:
+        kinds = [kind.value for kind in ResidualKind]
+        if value not in kinds:
+            raise SpecError(f"{where} wants one of {', '.join(kinds)}, found {str(value)[:80]!r}.")
+        return ResidualKind(value)
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        inner = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+        return _convert(inner, value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise SpecError(f"{where} wants a list, found {type(value).__name__}.")
+        return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    if origin is dict:
+        if not isinstance(value, dict):
+            raise SpecError(f"{where} wants an object, found {type(value).__name__}.")
+        inner = typing.get_args(hint)[1]
+        return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not math.isfinite(value):
+            raise SpecError(f"{where} wants a finite number, found {value}.")
+        return float(value)
+    if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
+        return value
+    raise SpecError(f"{where} wants {hint.__name__}, found {str(value)[:80]!r}.")

@@ -1,0 +1,43 @@
+"""The folders of this repository, mapped into one package: `runtime/` is imported as `magno.runtime`."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+FOLDERS = {
+    "magno": "magno",
+    "magno.runtime": "runtime",
+    "magno.runtime.camera": "runtime/camera",
+    "magno.runtime.backends": "runtime/backends",
+    "magno.export": "export",
+    "magno.calibration": "calibration",
+    "magno.training": "training",
+}
+EXPORT = ["torch>=2.6", "transformers>=4.48", "onnx>=1.17", "onnxscript>=0.3", "gguf>=0.16", "safetensors>=0.5"]
+
+setup(
+    name="magno",
+    version="0.1.0",
+    description="Deployment runtime of a codec-aware video language model: ask a robot's camera, before a deadline.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=list(FOLDERS),
+    package_dir=FOLDERS,
+    package_data={"magno.runtime": ["py.typed"]},
+    install_requires=[
+        "numpy>=1.24",
+        "av>=12",
+        "onnxruntime>=1.17",
+        "llama-cpp-python==0.3.36",  # its low-level API moves between releases
+        "rich>=13",
+    ],
+    extras_require={
+        "export": EXPORT,
+        "train": [*EXPORT, "tokenizers>=0.20", "matplotlib>=3.8"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
+    },
+    entry_points={"console_scripts": ["magno = magno.cli:main"]},
+)
