@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from magno.export.config import CheckpointError, config_from_dict, config_to_dict
+from magno.export.model import CheckpointConfig, MagnoModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-
-from magno.export.config import CheckpointError, config_from_dict, config_to_dict
-from magno.export.model import CheckpointConfig, MagnoModel
 
 __all__ = [
     "CONFIG",
@@ -45,7 +44,7 @@ class Checkpoint:
 def save_checkpoint(folder: Path, model: MagnoModel, tokenizer_json: str) -> None:
     """Write a checkpoint; each file is written aside, and all are renamed into place at the end.
 
-    Other files of the folder (a model card) stay. Raises CheckpointError for a weight that float16 cannot hold.
+    Other files of the folder (a model card) stay. Raises CheckpointError for a weight beyond float16.
     """
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.to(torch.float16).contiguous() for name, tensor in _tensors_of(model).items()}
@@ -69,8 +68,8 @@ def save_checkpoint(folder: Path, model: MagnoModel, tokenizer_json: str) -> Non
 def load_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint, strictly.
 
-    Raises SpecError for config.json's keys, CheckpointError for a missing file or a missing, extra, misshapen or
-    non-finite tensor, naming it.
+    Raises SpecError for config.json's keys, CheckpointError for a missing file or a missing, extra,
+    misshapen or non-finite tensor, naming it.
     """
     config = load_config(folder)
     # The shapes come from a model without storage, so that a hostile config cannot take the memory.

@@ -68,21 +68,20 @@ def check_config(config: CheckpointConfig) -> None:
         ("text_config", config.text, ("hidden_size", "vocab_size", "max_position_embeddings")),
     ):
         for key in keys:
-            if type(values.get(key)) is not int or values[key] < 1:
+            found = values.get(key)
+            if type(found) is not int or found < 1:
                 raise CheckpointError(
-                    f"config.json: {where}.{key} wants an integer above 0, found {str(values.get(key))[:80]!r}."
+                    f"config.json: {where}.{key} wants an integer above 0, found {str(found)[:80]!r}."
                 )
     codec, delta, layout = config.codec, config.delta, config.layout
-    for name, wanted, found in (
+    for name, size, other in (
         ("vision_config.image_size", codec.image_px, config.vision["image_size"]),
         ("vision_config.patch_size", codec.patch_px, config.vision["patch_size"]),
         ("layout.keyframe_tokens", codec.patches**2, layout.keyframe_tokens),
         ("layout.window_tokens", delta.motion_queries + delta.residual_queries, layout.window_tokens),
     ):
-        if wanted != found:
-            raise CheckpointError(
-                f"config.json: {name} wants {wanted} to fit the other parts, found {found}."
-            )
+        if size != other:
+            raise CheckpointError(f"config.json: {name} wants {size} to fit the other parts, found {other}.")
 
 
 def model_spec(config: CheckpointConfig) -> ModelSpec:

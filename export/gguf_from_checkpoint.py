@@ -12,7 +12,6 @@ from typing import Any
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
-
 from magno.export.checkpoint import TOKENIZER, Checkpoint, CheckpointError, load_checkpoint
 
 LLM_TYPES = {
