@@ -86,7 +86,6 @@ class CodecFrame:
     pict_type: str  # "I", "P" or "B"
     motion: MotionField | None  # None: this codec's decoder exports no vectors
     picture: np.ndarray  # (S, S, 3) uint8 RGB, at the model's input size
-    luma: np.ndarray  # (S, S) uint8, the same picture's luma
     size: tuple[int, int]  # visible width, height in luma pixels
 
 

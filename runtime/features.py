@@ -1,0 +1,80 @@
+"""Pictures and fused windows -> the encoders' input arrays. Pure; knows no session and no camera.
+
+The whole picture is stretched to the model's square, as SigLIP's processor does, and motion with it: a
+displacement is given in model pixels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from magno.runtime.fusion import Displacement, bilinear
+from magno.runtime.spec import CodecSpec
+from magno.runtime.window import FusedWindow
+
+LUMA_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, of full-range RGB
+
+
+def keyframe_pixels(picture: np.ndarray) -> np.ndarray:
+    """(S, S, 3) uint8 RGB -> (1, 3, S, S) float32 in [-1, 1], SigLIP's mean and deviation of 0.5."""
+    return np.ascontiguousarray((picture.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)[None])
+
+
+def window_arrays(window: FusedWindow, codec: CodecSpec) -> tuple[np.ndarray, np.ndarray]:
+    """motion (1, P*P, motion_width) float32 and residual (1, 1, S, S) float32 of a window."""
+    pooled = pool_motion(window.displacement, window.frame.size, codec)
+    return motion_patches(pooled, codec)[None], residual(window.before, window.frame.picture, pooled, codec)[None]
+
+
+def pool_motion(displacement: Displacement, size: tuple[int, int], codec: CodecSpec) -> np.ndarray:
+    """Area-weighted mean of the valid blocks under each cell: (G, G, 3) float32, dx and dy in model pixels and
+    the share of the cell that is valid. A cell without a valid block is 0, 0, 0."""
+    width, height = size
+    rows = _overlap(displacement.valid.shape[0], displacement.block_px, height, codec.motion_grid)
+    columns = _overlap(displacement.valid.shape[1], displacement.block_px, width, codec.motion_grid)
+    share = rows @ displacement.valid @ columns.T
+    scale = (codec.image_px / width, codec.image_px / height)
+    safe = np.maximum(share, 1e-6)
+    moved = [
+        (rows @ (displacement.px[..., axis] * displacement.valid) @ columns.T) * scale[axis] / safe for axis in (0, 1)
+    ]
+    return np.stack([*moved, share], axis=-1).astype(np.float32)
+
+
+def motion_patches(pooled: np.ndarray, codec: CodecSpec) -> np.ndarray:
+    """(G, G, 3) -> (P*P, cells*cells*3) float32: scaled, clipped, cut into the patches of the vision grid."""
+    scaled = pooled.copy()
+    scaled[..., :2] = np.clip(scaled[..., :2] / codec.motion_scale_px, -codec.motion_clip, codec.motion_clip)
+    patches, cells = codec.patches, codec.cells
+    cut = scaled.reshape(patches, cells, patches, cells, 3).transpose(0, 2, 1, 3, 4)
+    return np.ascontiguousarray(cut.reshape(patches * patches, codec.motion_width))
+
+
+def residual(before: np.ndarray, after: np.ndarray, pooled: np.ndarray, codec: CodecSpec) -> np.ndarray:
+    """What motion does not explain: luma of `after` minus `before` warped along the motion, (1, S, S) float32."""
+    side = codec.image_px
+    repeat = side // codec.motion_grid
+    moved = np.repeat(np.repeat(pooled[..., :2], repeat, 0), repeat, 1)
+    row, column = np.mgrid[0:side, 0:side].astype(np.float32)
+    row, column = np.clip(row - moved[..., 1], 0, side - 1), np.clip(column - moved[..., 0], 0, side - 1)
+    predicted = bilinear(luma(before), row, column)
+    return ((luma(after) - predicted) / codec.residual_scale)[None].astype(np.float32)
+
+
+def luma(picture: np.ndarray) -> np.ndarray:
+    """(S, S, 3) uint8 RGB -> (S, S) float32 in [0, 255]."""
+    return np.asarray(picture.astype(np.float32) @ LUMA_WEIGHTS, dtype=np.float32)
+
+
+@lru_cache(maxsize=64)
+def _overlap(blocks: int, block_px: int, visible_px: int, cells: int) -> np.ndarray:
+    """(cells, blocks): which share of a cell each block covers; rows sum to 1. Blocks past the visible edge
+    (coding rounds up to whole macroblocks) count for nothing."""
+    edges = np.linspace(0, visible_px, cells + 1)
+    starts = np.arange(blocks) * block_px
+    stops = np.minimum(starts + block_px, visible_px)
+    low = np.maximum(edges[:-1, None], starts[None])
+    high = np.minimum(edges[1:, None], stops[None])
+    return (np.maximum(high - low, 0) / (visible_px / cells)).astype(np.float32)

@@ -1,0 +1,65 @@
+"""The reference checkpoint's configuration. Sizes and texts, nothing else."""
+
+from __future__ import annotations
+
+from magno.export.model import CheckpointConfig, DeltaConfig
+from magno.runtime.spec import CodecSpec, TokenLayout
+from magno.runtime.units import ResidualKind
+
+VOCAB_LIMIT = 768
+
+CODEC = CodecSpec(
+    image_px=128,
+    patch_px=16,
+    motion_grid=32,
+    motion_scale_px=2.0,
+    motion_clip=8.0,
+    residual_scale=64.0,
+    window_pictures=8,
+    windows_per_gop=4,
+    residual_kinds=(ResidualKind.PIXEL_MC,),
+)
+
+LAYOUT = TokenLayout(
+    system_text="<|im_start|>system\nYou watch a camera.<|im_end|>\n<|im_start|>user\n",
+    keyframe_text="<|keyframe|>",
+    keyframe_tokens=CODEC.patches**2,
+    window_tokens=8,
+    question_prefix="\n",
+    question_suffix="<|im_end|>\n<|im_start|>assistant\n",
+    stop_text="<|im_end|>",
+)
+
+
+def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> CheckpointConfig:
+    """The pocket checkpoint for a tokenizer of this size."""
+    return CheckpointConfig(
+        name="pocket",
+        vision={
+            "image_size": CODEC.image_px,
+            "patch_size": CODEC.patch_px,
+            "hidden_size": 192,
+            "intermediate_size": 768,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 6,
+            "vision_use_head": False,
+        },
+        text={
+            "vocab_size": vocab_size,
+            "hidden_size": 256,
+            "intermediate_size": 768,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 8,
+            "num_key_value_heads": 4,
+            "max_position_embeddings": 4096,
+            "tie_word_embeddings": True,
+            "bos_token_id": None,
+            "eos_token_id": stop_token,
+            "pad_token_id": pad_token,
+        },
+        delta=DeltaConfig(
+            width=192, layers=2, heads=6, motion_queries=4, residual_queries=4, stem_channels=(32, 48, 64, 96)
+        ),
+        codec=CODEC,
+        layout=LAYOUT,
+    )

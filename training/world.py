@@ -1,0 +1,273 @@
+"""A synthetic world with exact truth: one object moves over a background, others stand still. Knows no codec.
+
+Deterministic by seed. Shapes are signed distance functions, so that edges are anti-aliased and motion is exact
+to a fraction of a pixel. Lengths are pixels of the rendered picture, +x right, +y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from magno.training.phrases import COLOURS, DIRECTIONS, SHAPES
+
+RGB = {
+    "red": (205, 35, 35),
+    "green": (40, 160, 60),
+    "blue": (40, 70, 205),
+    "yellow": (230, 210, 40),
+    "orange": (240, 135, 25),
+    "purple": (140, 50, 165),
+    "white": (238, 238, 238),
+    "black": (22, 22, 22),
+}
+STEP = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, -1.0), "down": (0.0, 1.0)}
+SIZES = ((256, 256), (256, 192), (320, 240), (320, 180), (240, 320), (384, 216))
+DIRECTION_JITTER_RAD = 0.26  # an answer names the nearest of four ways
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A coloured shape."""
+
+    colour: str
+    shape: str
+    radius: float
+    tint: tuple[float, float, float]  # the colour as drawn
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A stretch of straight, steady motion."""
+
+    pictures: int
+    direction: str
+    velocity: tuple[float, float]  # pixels a picture
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    size: tuple[int, int]  # width, height
+    background: np.ndarray  # (H, W, 3) float32 0..255, with the things that stand still
+    mover: Thing
+    start: tuple[float, float]
+    legs: tuple[Leg, ...]
+    noise: float  # deviation of the sensor's noise, in levels
+
+    @property
+    def pictures(self) -> int:
+        return sum(leg.pictures for leg in self.legs)
+
+    def directions(self) -> list[str]:
+        """The mover's direction from each picture's predecessor to it."""
+        return [leg.direction for leg in self.legs for _ in range(leg.pictures)]
+
+
+def random_scene(seed: int, pictures: int, photographs: list[np.ndarray] | None = None) -> Scene:
+    """A scene from a seed. `photographs` (H, W, 3) uint8 serve as some of the backgrounds."""
+    rng = np.random.default_rng(seed)
+    size = SIZES[rng.integers(len(SIZES))]
+    background = _background(rng, size, photographs or [])
+    mover = _thing(rng, size, _mean_colour(background))
+    for _ in range(rng.integers(0, 3)):
+        still = _thing(rng, size, _mean_colour(background))
+        centre = (rng.uniform(0, size[0]), rng.uniform(0, size[1]))
+        _draw(background, still, centre)
+    legs = _legs(rng, pictures, size)
+    return Scene(size, background, mover, _start(rng, size, legs), legs, float(rng.choice([0, 0, 1.5, 3.0])))
+
+
+def render(scene: Scene, seed: int = 0) -> Iterator[np.ndarray]:
+    """The scene's pictures, (H, W, 3) uint8 RGB."""
+    rng = np.random.default_rng(seed)
+    grain = rng.normal(0, scene.noise, scene.background.shape).astype(np.float32) if scene.noise else None
+    x, y = scene.start
+    for leg in scene.legs:
+        for _ in range(leg.pictures):
+            x, y = x + leg.velocity[0], y + leg.velocity[1]
+            picture = scene.background.copy()
+            _draw(picture, scene.mover, (x, y))
+            if grain is not None:
+                picture += np.roll(grain, tuple(rng.integers(0, 64, 2)), axis=(0, 1))
+            yield np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _legs(rng: np.random.Generator, pictures: int, size: tuple[int, int]) -> tuple[Leg, ...]:
+    cuts = [] if rng.random() < 0.5 else [int(rng.integers(8, pictures - 8))]
+    lengths = np.diff([0, *cuts, pictures])
+    legs = []
+    for length in lengths:
+        direction = str(rng.choice([way for way in DIRECTIONS if not legs or way != legs[-1].direction]))
+        side = size[0] if direction in ("left", "right") else size[1]
+        speed = side * float(np.exp(rng.uniform(np.log(0.0012), np.log(0.016))))
+        speed = min(speed, 0.8 * side / length)  # stays in view
+        turn = rng.uniform(-DIRECTION_JITTER_RAD, DIRECTION_JITTER_RAD)
+        dx, dy = STEP[direction]
+        velocity = (speed * (dx * np.cos(turn) - dy * np.sin(turn)), speed * (dx * np.sin(turn) + dy * np.cos(turn)))
+        legs.append(Leg(int(length), direction, (float(velocity[0]), float(velocity[1]))))
+    return tuple(legs)
+
+
+def _start(rng: np.random.Generator, size: tuple[int, int], legs: tuple[Leg, ...]) -> tuple[float, float]:
+    """A place from which the whole path stays inside the picture, or nearly."""
+    path = np.cumsum([(0.0, 0.0), *(np.multiply(leg.velocity, leg.pictures) for leg in legs)], axis=0)
+    start = []
+    for axis in (0, 1):
+        low, high = -path[:, axis].min() + 4, size[axis] - path[:, axis].max() - 4
+        start.append(float(rng.uniform(low, high)) if low < high else float((low + high) / 2))
+    return start[0], start[1]
+
+
+def _thing(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) -> Thing:
+    """A thing whose colour stands out from the mean of what is behind it."""
+    while True:
+        colour = str(rng.choice(COLOURS))
+        if np.abs(np.array(RGB[colour]) - behind).max() > 60:
+            break
+    tint = np.clip(np.array(RGB[colour]) + rng.uniform(-14, 14, 3), 0, 255)
+    radius = min(size) * float(rng.uniform(0.05, 0.16))
+    return Thing(colour, str(rng.choice(SHAPES)), radius, (float(tint[0]), float(tint[1]), float(tint[2])))
+
+
+def _mean_colour(background: np.ndarray) -> np.ndarray:
+    return np.asarray(background.mean(axis=(0, 1)))
+
+
+def _background(rng: np.random.Generator, size: tuple[int, int], photographs: list[np.ndarray]) -> np.ndarray:
+    width, height = size
+    kind = rng.choice(["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"])
+    base = rng.uniform(20, 235, 3)
+    if kind == "photograph":
+        photograph = photographs[rng.integers(len(photographs))]
+        top = rng.integers(0, photograph.shape[0] - height + 1)
+        left = rng.integers(0, photograph.shape[1] - width + 1)
+        return photograph[top : top + height, left : left + width].astype(np.float32)
+    if kind == "plain":
+        return np.broadcast_to(base, (height, width, 3)).astype(np.float32)
+    if kind == "gradient":
+        other = rng.uniform(20, 235, 3)
+        along = np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        return (base + (other - base) * along / 2).astype(np.float32)
+    cell = int(rng.choice([4, 8, 16, 32]))
+    coarse = rng.uniform(-1, 1, (height // cell + 1, width // cell + 1, 1)) * rng.uniform(8, 45)
+    return (base + np.kron(coarse, np.ones((cell, cell, 1)))[:height, :width]).astype(np.float32)
+
+
+def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> None:
+    """Blend a thing into (H, W, 3) float32, in place."""
+    reach = int(thing.radius * 1.5) + 2
+    left, top = max(int(centre[0]) - reach, 0), max(int(centre[1]) - reach, 0)
+    right, bottom = min(int(centre[0]) + reach + 1, picture.shape[1]), min(int(centre[1]) + reach + 1, picture.shape[0])
+    if left >= right or top >= bottom:
+        return
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    x, y = (x + 0.5 - centre[0]) / thing.radius, (y + 0.5 - centre[1]) / thing.radius
+    cover = np.clip(0.5 - OUTLINES[thing.shape](x, y) * thing.radius, 0, 1)[..., None]
+    tint = np.array(thing.tint, np.float32)
+    if thing.shape == "car":  # darker windows, so that it is no mere rectangle
+        panes = np.maximum(np.abs(np.abs(x) - 0.42) - 0.14, np.abs(y) - 0.32)
+        tint = tint * (1 - 0.6 * np.clip(0.5 - panes * thing.radius, 0, 1))[..., None]
+    region = picture[top:bottom, left:right]
+    region += (tint - region) * cover
+
+
+def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(x), np.abs(y)) - 0.85
+
+
+def _start(rng: np.random.Generator, size: tuple[int, int], legs: tuple[Leg, ...]) -> tuple[float, float]:
+    """A place from which the whole path stays inside the picture, or nearly."""
+    path = np.cumsum([(0.0, 0.0), *(np.multiply(leg.velocity, leg.pictures) for leg in legs)], axis=0)
+    start = []
+    for axis in (0, 1):
+        low, high = -path[:, axis].min() + 4, size[axis] - path[:, axis].max() - 4
+        start.append(float(rng.uniform(low, high)) if low < high else float((low + high) / 2))
+    return start[0], start[1]
+
+
+def _thing(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) -> Thing:
+    """A thing whose colour stands out from the mean of what is behind it."""
+    while True:
+        colour = str(rng.choice(COLOURS))
+        if np.abs(np.array(RGB[colour]) - behind).max() > 60:
+            break
+    tint = np.clip(np.array(RGB[colour]) + rng.uniform(-14, 14, 3), 0, 255)
+    radius = min(size) * float(rng.uniform(0.05, 0.16))
+    return Thing(colour, str(rng.choice(SHAPES)), radius, (float(tint[0]), float(tint[1]), float(tint[2])))
+
+
+def _mean_colour(background: np.ndarray) -> np.ndarray:
+    return np.asarray(background.mean(axis=(0, 1)))
+
+
+def _background(rng: np.random.Generator, size: tuple[int, int], photographs: list[np.ndarray]) -> np.ndarray:
+    width, height = size
+    kind = rng.choice(["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"])
+    base = rng.uniform(20, 235, 3)
+    if kind == "photograph":
+        photograph = photographs[rng.integers(len(photographs))]
+        top = rng.integers(0, photograph.shape[0] - height + 1)
+        left = rng.integers(0, photograph.shape[1] - width + 1)
+        return photograph[top : top + height, left : left + width].astype(np.float32)
+    if kind == "plain":
+        return np.broadcast_to(base, (height, width, 3)).astype(np.float32)
+    if kind == "gradient":
+        other = rng.uniform(20, 235, 3)
+        along = np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        return (base + (other - base) * along / 2).astype(np.float32)
+    cell = int(rng.choice([4, 8, 16, 32]))
+    coarse = rng.uniform(-1, 1, (height // cell + 1, width // cell + 1, 1)) * rng.uniform(8, 45)
+    return (base + np.kron(coarse, np.ones((cell, cell, 1)))[:height, :width]).astype(np.float32)
+
+
+def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> None:
+    """Blend a thing into (H, W, 3) float32, in place."""
+    reach = int(thing.radius * 1.5) + 2
+    left, top = max(int(centre[0]) - reach, 0), max(int(centre[1]) - reach, 0)
+    right, bottom = min(int(centre[0]) + reach + 1, picture.shape[1]), min(int(centre[1]) + reach + 1, picture.shape[0])
+    if left >= right or top >= bottom:
+        return
+    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
+    x, y = (x + 0.5 - centre[0]) / thing.radius, (y + 0.5 - centre[1]) / thing.radius
+    cover = np.clip(0.5 - OUTLINES[thing.shape](x, y) * thing.radius, 0, 1)[..., None]
+    tint = np.array(thing.tint, np.float32)
+    if thing.shape == "car":  # darker windows, so that it is no mere rectangle
+        panes = np.maximum(np.abs(np.abs(x) - 0.42) - 0.14, np.abs(y) - 0.32)
+        tint = tint * (1 - 0.6 * np.clip(0.5 - panes * thing.radius, 0, 1))[..., None]
+    region = picture[top:bottom, left:right]
+    region += (tint - region) * cover
+
+
+def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(x), np.abs(y)) - 0.85
+
+
+def _triangle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(np.abs(x) * 0.866 - y * 0.5 * -1 - 0.5, y - 0.5)
+
+
+def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    angle = np.arctan2(x, -y)
+    fifth = 2 * np.pi / 5
+    folded = np.abs((angle + fifth / 2) % fifth - fifth / 2)
+    distance = np.hypot(x, y)
+    px, py = distance * np.sin(folded), distance * np.cos(folded)
+    # The edge from the tip (0, 1) to the notch at 36 degrees.
+    notch = (0.42 * np.sin(fifth / 2), 0.42 * np.cos(fifth / 2))
+    normal = np.array([1 - notch[1], notch[0]]) / np.hypot(1 - notch[1], notch[0])
+    return px * normal[0] + (py - 1) * normal[1]
+
+
+OUTLINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "square": _square,
+    "circle": lambda x, y: np.hypot(x, y) - 0.95,
+    "triangle": lambda x, y: np.maximum(np.abs(x) * 0.894 - (y + 0.95) * 0.447, y - 0.75),
+    "star": _star,
+    "cross": lambda x, y: np.minimum(
+        np.maximum(np.abs(x) - 0.95, np.abs(y) - 0.32), np.maximum(np.abs(x) - 0.32, np.abs(y) - 0.95)
+    ),
+    "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.75) - 0.22,
+    "car": lambda x, y: np.maximum(np.abs(x) - 1.0, np.abs(y) - 0.5),
+}
