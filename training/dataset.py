@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ class Shard:
 
 def make_shard(path: Path, first_seed: int, clips_folder: Path) -> Path:
     """Render, encode, decode and observe one shard's clips; written aside and renamed."""
-    backgrounds = photographs(clips_folder)
+    backgrounds = _backgrounds(clips_folder)
     observations, directions, colours, shapes = [], [], [], []
     for seed in range(first_seed, first_seed + CLIPS_A_SHARD):
         rng = np.random.default_rng(seed + 1)
@@ -75,6 +76,11 @@ def make_shard(path: Path, first_seed: int, clips_folder: Path) -> Path:
 def load_shard(path: Path) -> Shard:
     with np.load(path, allow_pickle=False) as arrays:
         return Shard(**{name: arrays[name] for name in Shard.__slots__})
+
+
+@lru_cache(maxsize=1)
+def _backgrounds(clips_folder: Path) -> list[np.ndarray]:
+    return photographs(clips_folder)  # decodes whole clips: once a worker
 
 
 def _labels(kinds: np.ndarray, first: np.ndarray, last: np.ndarray, truth: list[str]) -> np.ndarray:
