@@ -1,0 +1,97 @@
+"""The two encoders of a checkpoint -> vision.onnx and delta.onnx, projectors inside, batch free, float32."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import onnx
+import torch
+from google.protobuf.message import Message
+from magno.export.checkpoint import Checkpoint, CheckpointError
+from magno.export.config import model_spec
+from magno.runtime.backends import Graph
+from magno.runtime.encoder import delta_graph, vision_graph
+from torch import Tensor, nn
+
+# The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
+OPSET = 18
+BATCH = torch.export.Dim("batch", min=1, max=1024)
+
+
+def vision_onnx_from_torch(checkpoint: Checkpoint, out: Path) -> None:
+    """Write vision.onnx: pixels (N, 3, S, S) in [-1, 1] -> tokens (N, M, embed_dim)."""
+    _export(checkpoint.model.vision, vision_graph(model_spec(checkpoint.config)), out)
+
+
+def delta_onnx_from_torch(checkpoint: Checkpoint, out: Path) -> None:
+    """Write delta.onnx: motion (N, P*P, width), residual (N, 1, S, S) -> tokens (N, 8, embed_dim)."""
+    _export(checkpoint.model.delta, delta_graph(model_spec(checkpoint.config)), out)
+
+
+def _export(module: nn.Module, graph: Graph, out: Path) -> None:
+    """Raises CheckpointError for a model that torch or ONNX refuses."""
+    # Two in the example batch: a batch of one would be taken for a constant.
+    example: tuple[Tensor, ...] = tuple(torch.zeros(2, *port.shape) for port in graph.inputs)
+    try:
+        with _plain_attention(), _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                module.eval(),
+                example,
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[port.name for port in graph.inputs],
+                output_names=[graph.output.name],
+                dynamic_shapes=tuple({0: BATCH} for _ in example),
+                external_data=False,
+            )
+        model = program.model_proto
+        _strip(model)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # the exporter and the checker raise many kinds
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise CheckpointError(
+            f"{out.name} wants a model that torch can export, found: {lines[0][:300]}"
+        ) from error
+    out.write_bytes(model.SerializeToString(deterministic=True))
+
+
+@contextmanager
+def _plain_attention() -> Iterator[None]:
+    """Without nn.TransformerEncoder's fused path, which is one opaque operator that no ONNX has."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's notes on libraries that this model does not need."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _strip(message: Message) -> None:
+    """Drop the exporter's notes: they hold paths of this machine, and make every export differ."""
+    for name in ("metadata_props", "doc_string"):
+        if name in message.DESCRIPTOR.fields_by_name:
+            message.ClearField(name)
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for item in [value] if isinstance(value, Message) else value:
+            _strip(item)
