@@ -1,7 +1,7 @@
 """Who holds which cells of a unified KV cache. Pure bookkeeping; knows no language model.
 
-A fork shares its parent's cells, so what sequences own cannot be read off their lengths. Cells are kept as runs:
-consecutive positions held by the same sequences.
+A fork shares its parent's cells, so what sequences own cannot be read off their lengths. Cells are kept as
+runs: consecutive positions held by the same sequences.
 """
 
 from __future__ import annotations

@@ -90,7 +90,9 @@ def admit(remaining_ms: float, queue_ms: float, prompt_tokens: int, profile: Lat
     predicted_ms = queue_ms + alone_ms
     if predicted_ms <= remaining_ms:
         return Admission(True, predicted_ms)
-    wanted = f"A first token wants {predicted_ms:.0f} ms on this device now, found {max(remaining_ms, 0):.0f} ms left"
+    wanted = (
+        f"A first token wants {predicted_ms:.0f} ms on this device now, found {max(remaining_ms, 0):.0f} left"
+    )
     if alone_ms > remaining_ms:
         return Admission(
             False, predicted_ms, f"{wanted}: give a deadline of {math.ceil(alone_ms)} ms or more."
@@ -116,7 +118,7 @@ def check_query(query: Query) -> str | None:
     try:
         size_bytes = len(question.encode("utf-8"))
     except UnicodeEncodeError as error:
-        return f"A question wants valid UTF-8, found a broken character at {error.start}: send it encoded as UTF-8."
+        return f"A question wants valid UTF-8, found a broken character at {error.start}: encode it as UTF-8."
     if size_bytes > MAX_QUESTION_BYTES:
         return f"A question wants {MAX_QUESTION_BYTES} bytes at most, found {size_bytes}: ask a shorter one."
     if not (math.isfinite(query.deadline_ms) and 0 < query.deadline_ms <= MAX_DEADLINE_MS):

@@ -1,7 +1,7 @@
-"""Is this a GGUF file that may be shown to native code? Knows the container's first bytes, nothing of models.
+"""Is this a GGUF file that native code may be shown? Knows the container's first bytes, nothing of models.
 
-Layout (ggml/docs/gguf.md): magic "GGUF", version u32, tensor count u64, metadata count u64, all little endian.
-A crafted count makes readers loop or allocate without bound, so counts are held against the file's size first.
+Layout (ggml/docs/gguf.md): magic "GGUF", version u32, tensor count u64, metadata count u64, little endian. A
+crafted count makes readers loop or allocate without bound, so counts are held against the file's size first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from magno.runtime.units import MagnoError
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 HEADER = struct.Struct("<4sIQQ")
-# Smallest entries the format can hold: key length, type and a one-byte value; name length, rank, type, offset.
+# The smallest the format can hold: key length, type, a one-byte value; name length, rank, type, offset.
 ENTRY_BYTES = 8 + 4 + 1
 TENSOR_BYTES = 8 + 4 + 4 + 8
 

@@ -1,8 +1,8 @@
 """A language model that takes embeddings or tokens into live sequences, forks them and decodes greedily.
 
-The only file that imports llama_cpp. Knows nothing of video. One thread uses a model at a time: a second one that
-comes in while the first is inside gets a LanguageError rather than a torn cache. `tokenize`, `piece` and `is_end`
-read only, and may be called from anywhere.
+The only file that imports llama_cpp. Knows nothing of video. One thread uses a model at a time: a second one
+that comes in while the first is inside gets a LanguageError rather than a torn cache. `tokenize`, `piece` and
+`is_end` only read, and may be called from anywhere.
 """
 
 from __future__ import annotations
@@ -18,24 +18,14 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-
 from magno.runtime.cells import CellLedger
 from magno.runtime.gguf_header import GgufError, read_header
-from magno.runtime.units import MagnoError
+from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
+
+__all__ = ["CacheFullError", "LanguageConfig", "LanguageError", "LanguageModel", "Sequence"]
 
 LOG = logging.getLogger("magno.llama")
-MAX_EMBEDDING = (
-    65504.0  # the largest half-precision number: beyond it the keys and values in the cache overflow
-)
 NO_SLOT = 1  # llama_decode: no room in the cache
-
-
-class LanguageError(MagnoError):
-    """The language model cannot do what was asked; it is as it was before, and goes on."""
-
-
-class CacheFullError(LanguageError):
-    """No cells are free for what was to be appended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +87,8 @@ class LanguageModel:
         )
         if not native:
             raise LanguageError(
-                f"{path.name} wants to be a model that llama.cpp can load, found it refused (its reason is in "
-                "the debug log magno.llama): export the bundle again."
+                f"{path.name} wants to be a model that llama.cpp can load, found it refused "
+                "(magno.llama's debug log says why): export the bundle again."
             )
         try:
             _check_kind(native, path.name)
@@ -131,6 +121,10 @@ class LanguageModel:
             self._context = self._native = self._memory = self._vocab = None
 
     @property
+    def is_closed(self) -> bool:
+        return self._context is None
+
+    @property
     def capacity_tokens(self) -> int:
         """Cells of the cache, all sequences together."""
         return self._cells.capacity
@@ -145,7 +139,7 @@ class LanguageModel:
         return self._cells.free
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Token ids of `text`, no BOS added. Only with `special` is "<|im_end|>" a control token and not text."""
+        """Token ids of `text`, no BOS added. Only with `special` can text become a control token."""
         self._check_open()
         try:
             data = text.encode("utf-8")
@@ -161,7 +155,7 @@ class LanguageModel:
         found = list(tokens[:count])
         if not special and any(llama_cpp.llama_vocab_is_control(self._vocab, token) for token in found):
             raise LanguageError(
-                "Plain text wants no control tokens, found one: mark it as control in the GGUF."
+                "Plain text wants no control tokens, found one: the GGUF's token types are wrong."
             )
         return found
 
@@ -202,10 +196,10 @@ class LanguageModel:
         batch.fill(sequence_id, rows, position, want_logits)
         code = llama_cpp.llama_decode(self._context, batch.native)
         if code == NO_SLOT:
-            raise _full(len(rows), self.free_tokens)
+            raise cache_full(len(rows), self.free_tokens)
         if code:
             raise LanguageError(
-                f"A decode of {len(rows)} rows wants code 0 of llama.cpp, found {code}: try again."
+                f"A decode of {len(rows)} rows wants code 0, found {code}: see the debug log."
             )
         if not want_logits:
             return None
@@ -214,10 +208,17 @@ class LanguageModel:
             raise LanguageError("A decode wants logits, found none: try again.")
         logits = np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
         if not np.isfinite(logits).all():
-            raise LanguageError(
-                "Logits want finite numbers, found NaN or infinity: check the embeddings fed in."
-            )
+            raise LanguageError("Logits want finite numbers, found NaN or infinity: check the embeddings.")
         return logits
+
+    def _drop(self, sequence_id: int, start: int, stop: int) -> bool:
+        return bool(llama_cpp.llama_memory_seq_rm(self._memory, sequence_id, start, stop))
+
+    def _share(self, source_id: int, target_id: int) -> None:
+        llama_cpp.llama_memory_seq_cp(self._memory, source_id, target_id, 0, -1)
+
+    def _move(self, sequence_id: int, start: int, delta: int) -> None:
+        llama_cpp.llama_memory_seq_add(self._memory, sequence_id, start, -1, delta)
 
     def _check_open(self) -> None:
         if self._context is None:
@@ -232,159 +233,12 @@ class LanguageModel:
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         if not self._inside.acquire(blocking=False):
-            raise LanguageError(
-                "A language model wants one thread at a time, found a second: give it one owner."
-            )
+            raise LanguageError("A language model wants one thread at a time, found a second: give it one.")
         try:
             self._check_open()
             yield
         finally:
             self._inside.release()
-
-
-class Sequence:
-    """A run of tokens in the cache of one model, growing at its end; forks share what it holds."""
-
-    def __init__(self, model: LanguageModel, sequence_id: int) -> None:
-        self._model, self._id = model, sequence_id
-        self._released = False
-        self._logits: np.ndarray | None = None
-        self._unfed: int | None = None  # what step() returned last
-
-    def __enter__(self) -> Sequence:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.release()
-
-    @property
-    def position(self) -> int:
-        """The next position."""
-        return self._model._cells.end(self._id)
-
-    @property
-    def tokens(self) -> int:
-        """Cells it holds, its own and shared ones; gaps hold none."""
-        return self._model._cells.tokens(self._id)
-
-    def append(self, rows: np.ndarray | list[int], *, want_logits: bool = False) -> tuple[int, int]:
-        """Feed (n, embed_dim) float embeddings or n token ids; the positions [start, stop) they got.
-
-        A token that step() returned and that was not fed is forgotten. After a LanguageError (CacheFullError when
-        cells are lacking) the sequence is as it was.
-        """
-        with self._use() as model:
-            checked = (
-                _checked_embeddings(rows, model.embed_dim) if isinstance(rows, np.ndarray) else list(rows)
-            )
-            if isinstance(checked, list):
-                model._check_tokens(checked)
-            start = self.position
-            stop = start + len(checked)
-            if not len(checked):
-                return start, stop
-            if len(checked) > model.free_tokens:
-                raise _full(len(checked), model.free_tokens)
-            try:
-                logits = self._append_chunks(checked, start, want_logits)
-            except BaseException:
-                llama_cpp.llama_memory_seq_rm(model._memory, self._id, start, -1)
-                raise
-            model._cells.add(self._id, start, stop)
-            self._logits, self._unfed = logits, None
-            return start, stop
-
-    def _append_chunks(
-        self, rows: np.ndarray | list[int], start: int, want_logits: bool
-    ) -> np.ndarray | None:
-        size = self._model.config.batch_tokens
-        logits = None
-        for first in range(0, len(rows), size):
-            chunk = rows[first : first + size]
-            is_last = first + size >= len(rows)
-            logits = self._model._decode(self._id, chunk, start + first, want_logits and is_last)
-        return logits
-
-    def fork(self) -> Sequence:
-        """A sequence with the same past; copies no data. Raises LanguageError when all places are taken."""
-        with self._use() as model:
-            child = Sequence(model, model._take_id())
-            llama_cpp.llama_memory_seq_cp(model._memory, self._id, child._id, 0, -1)
-            model._cells.fork(self._id, child._id)
-            child._logits, child._unfed = self._logits, self._unfed
-            return child
-
-    def logits(self) -> np.ndarray:
-        """(vocab_size,) float32 after the last row; raises LanguageError unless they were wanted."""
-        if self._logits is None:
-            raise LanguageError(
-                "Logits want an append with want_logits, found none since: append with it first."
-            )
-        return self._logits.copy()
-
-    def step(self) -> int:
-        """The likeliest next token; first feeds the one that the step before returned."""
-        if self._unfed is not None:
-            self.append([self._unfed], want_logits=True)
-        self._unfed = int(np.argmax(self.logits()))
-        return self._unfed
-
-    def evict(self, start: int, stop: int) -> None:
-        """Let go of positions [start, stop). What follows keeps its positions; at the end, the end moves back."""
-        with self._use() as model:
-            position = self.position
-            if not 0 <= start <= stop <= position:
-                raise LanguageError(f"Eviction wants a range in 0 to {position}, found {start} to {stop}.")
-            if start == stop:
-                return
-            if not llama_cpp.llama_memory_seq_rm(model._memory, self._id, start, stop):
-                raise LanguageError(
-                    f"Eviction wants a cache that drops parts, found it refuse {start} to {stop}."
-                )
-            model._cells.remove(self._id, start, stop)
-            if stop == position:
-                self._logits = self._unfed = None
-
-    def shares(self, start: int) -> bool:
-        """Whether a fork or parent still holds cells of this sequence at or past `start`."""
-        return self._model._cells.shares(self._id, start)
-
-    def shift(self, start: int, delta: int) -> None:
-        """Move positions from `start` on by `delta` <= 0 into a gap; the keys turn at the next append.
-
-        Raises LanguageError where cells are in the way, where a fork shares what would move (its own tokens would
-        stay behind: see `shares`), and where the model cannot shift.
-        """
-        with self._use() as model:
-            if delta == 0:
-                return
-            if delta > 0 or start + delta < 0 or model._cells.holds(self._id, start + delta, start):
-                raise LanguageError(f"A shift wants a gap before {start} of {-delta} positions, found none.")
-            if model._cells.shares(self._id, start):
-                raise LanguageError(
-                    f"A shift wants cells from {start} on unshared, found a fork: release it first."
-                )
-            if not model.can_shift:
-                raise LanguageError("A shift wants a model with one-dimensional RoPE, found one without.")
-            llama_cpp.llama_memory_seq_add(model._memory, self._id, start, -1, delta)
-            model._cells.shift(self._id, start, delta)
-
-    def release(self) -> None:
-        """Give the cells and the place back; releasing twice, or after the model closed, is fine."""
-        if self._released or self._model._context is None:
-            return
-        with self._use() as model:
-            llama_cpp.llama_memory_seq_rm(model._memory, self._id, -1, -1)
-            model._cells.remove(self._id, 0, self.position)
-            model._ids.add(self._id)
-            self._released = True
-
-    @contextmanager
-    def _use(self) -> Iterator[LanguageModel]:
-        with self._model._exclusive():
-            if self._released:
-                raise LanguageError("A sequence wants to be live, found it released: open or fork another.")
-            yield self._model
 
 
 class _Batch:
@@ -415,22 +269,12 @@ class _Batch:
         llama_cpp.llama_batch_free(self.native)
 
 
-def _checked_embeddings(rows: np.ndarray, embed_dim: int) -> np.ndarray:
-    if rows.ndim != 2 or rows.shape[1] != embed_dim or rows.dtype.kind != "f":
-        raise LanguageError(f"Embeddings want (n, {embed_dim}) float32, found {rows.shape} {rows.dtype}.")
-    if not np.abs(rows).max(initial=0) <= MAX_EMBEDDING:  # false for NaN too
-        raise LanguageError(
-            f"Embeddings want finite numbers within ±{MAX_EMBEDDING:.0f}, found one that is not."
-        )
-    return rows
-
-
 def _check_kind(native: Any, name: str) -> None:
     """Refuse what this runtime would feed or evict wrongly."""
     one_dimensional = (llama_cpp.LLAMA_ROPE_TYPE_NORM, llama_cpp.LLAMA_ROPE_TYPE_NEOX)
     if llama_cpp.llama_model_rope_type(native) not in one_dimensional:
         raise LanguageError(
-            f"{name} wants one-dimensional RoPE, found another kind: use a Qwen2, Qwen2.5, Qwen3 or Llama model."
+            f"{name} wants one-dimensional RoPE, found another kind: use a Qwen2, Qwen3 or Llama model."
         )
     if (
         llama_cpp.llama_model_is_recurrent(native)
@@ -450,9 +294,3 @@ def _context_params(config: LanguageConfig) -> Any:
     params.n_threads = params.n_threads_batch = config.threads
     params.kv_unified = True  # forks share cells, and parts of a sequence can be dropped
     return params
-
-
-def _full(wanted: int, free: int) -> CacheFullError:
-    return CacheFullError(
-        f"The cache wants {wanted} free cells, found {free}: evict or release something first."
-    )

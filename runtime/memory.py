@@ -1,8 +1,8 @@
 """Which spans of the stream stay in the KV cache, which leave, in what order. Pure; knows no language model.
 
 Memory is a sink (the system text and the first keyframe, to which attention falls back: StreamingLLM, arXiv
-2309.17453) and then the newest GOPs. Whole GOPs leave, oldest first, and leave a gap in the positions; the gap
-is closed only when the trained context would be exceeded.
+2309.17453) and then the newest GOPs. Whole GOPs leave, oldest first, and leave a gap in the positions; it is
+closed only when the trained context would be exceeded.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def sink_of(spans: Sequence[Span]) -> list[Span]:
 def plan_eviction(spans: Sequence[Span], incoming_tokens: int, budget_tokens: int) -> list[Span]:
     """The spans that leave so that `incoming_tokens` more fit into `budget_tokens`, oldest first.
 
-    Whole GOPs leave, but for what the sink holds of them; the newest GOP, which is being written, stays. Where
-    that is not enough the budget cannot be held, and everything that may leave does.
+    Whole GOPs leave, but for what the sink holds of them; the newest GOP, which is being written, stays.
+    Where that is not enough the budget cannot be held, and everything that may leave does.
     """
     excess = sum(span.tokens for span in spans) + incoming_tokens - budget_tokens
     sink = set(sink_of(spans))
