@@ -20,7 +20,8 @@ from magno.training.augment import Symmetry, drop_vectors, random_symmetry
 from magno.training.dataset import AMBIGUOUS, Shard
 from magno.training.phrases import COLOUR_QUESTIONS, COLOURS, DIRECTION_QUESTIONS, DIRECTIONS, SHAPES
 
-MAX_ITEMS = 9  # keyframes and windows of one row
+MAX_KEYFRAMES = 2  # of one row: what a row costs is mostly its keyframes' tokens
+MAX_ITEMS = 7  # keyframes and windows of one row
 MAX_GAP = 3000  # positions between the sink and what follows, once something in between was evicted
 IGNORE = -100
 
@@ -58,6 +59,7 @@ class Batcher:
 
     def __init__(self, tokenizer: Tokenizer, codec: CodecSpec, layout: TokenLayout, *, train: bool) -> None:
         self._tokenizer, self._codec, self._layout, self._train = tokenizer, codec, layout, train
+        self._encoded: dict[str, list[int]] = {}
         self._system = self._encode(layout.system_text)
         self._before_keyframe = self._encode(layout.keyframe_text)
 
@@ -117,9 +119,12 @@ class Batcher:
             for i, kind in enumerate(kinds)
         ]
         heads = [i for i, item in enumerate(items) if item[0] == 0]
-        if self._train and len(heads) > 1 and rng.random() < 0.4:  # the first GOP's windows were evicted
-            items = [items[0], *items[heads[int(rng.integers(1, len(heads)))] :]]
-        return items[:MAX_ITEMS]
+        first = int(rng.integers(len(heads))) if self._train else 0
+        stop = heads[first + MAX_KEYFRAMES] if first + MAX_KEYFRAMES < len(heads) else len(items)
+        chosen = items[heads[first] : stop]
+        if self._train and first + 1 < len(heads) and rng.random() < 0.3:  # the first GOP's windows were evicted
+            chosen = [chosen[0], *items[heads[first + 1] : stop]]
+        return chosen[:MAX_ITEMS]
 
     def _question(self, shard: Shard, clip: int, direction: int, rng: np.random.Generator) -> tuple[str, str]:
         names = {"colour": COLOURS[shard.colour[clip]], "shape": SHAPES[shard.shape[clip]]}
@@ -132,7 +137,9 @@ class Batcher:
         return template.format(**names), DIRECTIONS[direction]
 
     def _encode(self, text: str) -> list[int]:
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        if text not in self._encoded:
+            self._encoded[text] = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        return self._encoded[text]
 
     def _tensors(
         self,

@@ -58,7 +58,7 @@ def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> Checkpoin
             "pad_token_id": pad_token,
         },
         delta=DeltaConfig(
-            width=192, layers=2, heads=6, motion_queries=4, residual_queries=4, stem_channels=(32, 48, 64, 96)
+            width=192, layers=2, heads=6, motion_queries=4, residual_queries=4, stem_channels=(16, 32, 64, 96)
         ),
         codec=CODEC,
         layout=LAYOUT,
