@@ -18,6 +18,7 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+
 from magno.runtime.cells import CellLedger
 from magno.runtime.gguf_header import GgufError, read_header
 from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
@@ -206,7 +207,7 @@ class LanguageModel:
         pointer = llama_cpp.llama_get_logits_ith(self._context, -1)
         if not pointer:
             raise LanguageError("A decode wants logits, found none: try again.")
-        logits = np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
+        logits: np.ndarray = np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
         if not np.isfinite(logits).all():
             raise LanguageError("Logits want finite numbers, found NaN or infinity: check the embeddings.")
         return logits

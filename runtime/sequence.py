@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from magno.runtime.units import MagnoError
 
 if TYPE_CHECKING:
@@ -101,7 +102,8 @@ class Sequence:
         """(vocab_size,) float32 after the last row; raises LanguageError unless they were wanted."""
         if self._logits is None:
             raise LanguageError("Logits want an append with want_logits, found none since: make one first.")
-        return self._logits.copy()
+        copied: np.ndarray = self._logits.copy()
+        return copied
 
     def step(self) -> int:
         """The likeliest next token; first feeds the one that the step before returned."""

@@ -1,7 +1,7 @@
 """The language model through real llama.cpp, on a tiny Qwen2 with random weights in float32.
 
 Logits of the same rows by two ways (other batch shapes, shared cells, turned keys) differ by rounding, keys
-and values in the cache being half precision: TOLERANCE, on logits whose spread is about 1.
+and values in the cache being half precision: TOLERANCE, on logits whose standard deviation is 0.65.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
+
 from magno.export.checkpoint import save_checkpoint
 from magno.export.gguf_from_checkpoint import gguf_from_checkpoint
 from magno.runtime.language import CacheFullError, LanguageConfig, LanguageError, LanguageModel, Sequence
 from magno.training.tokenizer import build_tokenizer
-
 from tests.tiny import TINY, VOCAB_SIZE, tiny_model
 
 CONFIG = LanguageConfig(context_tokens=256, max_sequences=3, threads=1, batch_tokens=32)
-TOLERANCE = 0.02
+TOLERANCE = 0.005  # five times what was measured for turned keys; the other ways agree to the last bit
 PROMPT = [7, 91, 300, 45, 12, 260, 33, 410, 77, 5, 128, 64]
 QUESTION = [200, 17, 350, 9]
 
