@@ -7,15 +7,16 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
-from google.protobuf.message import Message
+from torch import Tensor, nn
+
 from magno.export.checkpoint import Checkpoint, CheckpointError
 from magno.export.config import model_spec
 from magno.runtime.backends import Graph
 from magno.runtime.encoder import delta_graph, vision_graph
-from torch import Tensor, nn
 
 # The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
 OPSET = 18
@@ -49,6 +50,7 @@ def _export(module: nn.Module, graph: Graph, out: Path) -> None:
                 dynamic_shapes=tuple({0: BATCH} for _ in example),
                 external_data=False,
             )
+        assert program is not None  # only the old exporter gives none
         model = program.model_proto
         _strip(model)
         onnx.checker.check_model(model, full_check=True)
@@ -85,7 +87,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _strip(message: Message) -> None:
+def _strip(message: Any) -> None:
     """Drop the exporter's notes: they hold paths of this machine, and make every export differ."""
     for name in ("metadata_props", "doc_string"):
         if name in message.DESCRIPTOR.fields_by_name:
@@ -93,5 +95,5 @@ def _strip(message: Message) -> None:
     for field, value in message.ListFields():
         if field.message_type is None:
             continue
-        for item in [value] if isinstance(value, Message) else value:
+        for item in [value] if hasattr(value, "ListFields") else value:
             _strip(item)
