@@ -16,8 +16,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
+from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.vectors import motion_field
-from magno.runtime.units import AccessUnit, CodecFrame, Link, MagnoError
+from magno.runtime.units import AccessUnit, CodecFrame, Link
 
 NANOSECONDS = Fraction(1, 1_000_000_000)
 # Decoders of libavcodec that honour export_mvs. HEVC, VP9 and AV1 do not.
@@ -25,10 +26,6 @@ CODECS_WITH_VECTORS = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h
 MAX_PENDING = 64  # capture times kept while pictures are reordered
 
 log = logging.getLogger("magno.camera")
-
-
-class CameraError(MagnoError):
-    """A source that cannot be read."""
 
 
 class Decoder:

@@ -1,0 +1,78 @@
+"""The engine's end of a reader process: start it, take its CodecFrames, end it. Knows no codec library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+
+from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
+from magno.runtime.spec import to_dict
+from magno.runtime.units import CodecFrame
+
+WORKER = "magno.runtime.camera.worker"
+GOODBYE_S = 2.0
+
+
+class CameraReader:
+    """Owns one reader process. `opened` waits for the source; `frames` yields until it ends or is closed."""
+
+    def __init__(self, request: CameraRequest) -> None:
+        self.request = request
+        self.dropped = 0  # pictures the process could not hand over, known once the stream has ended
+        command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=1 << 20)
+        assert self._process.stdout is not None
+        self._pipe = self._process.stdout
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def opened(self) -> Opened:
+        """What the source is. Raises CameraError when it cannot be read."""
+        message = read_message(self._pipe)
+        if isinstance(message, Opened):
+            return message
+        if isinstance(message, Failed):
+            raise CameraError(message.error)
+        raise self._died()
+
+    def frames(self) -> Iterator[CodecFrame]:
+        """Every picture until the stream's end. Raises CameraError when the source or its process fails."""
+        while True:
+            message = read_message(self._pipe)
+            if isinstance(message, CodecFrame):
+                yield message
+            elif isinstance(message, Ended):
+                self.dropped = message.dropped
+                return
+            elif isinstance(message, Failed):
+                raise CameraError(message.error)
+            else:
+                raise self._died()
+
+    def kill(self) -> None:
+        """End the process at once; a thread that waits in `frames` gets a CameraError. Callable from any thread."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and free the pipe. Only the thread that reads may call this."""
+        self._process.kill()
+        self._process.wait(GOODBYE_S)
+        self._pipe.close()
+
+    def _died(self) -> CameraError:
+        code = self._process.wait(GOODBYE_S)
+        return CameraError(f"The camera wanted its reader process to live, found it gone (code {code}); start it again.")
+
+    def __enter__(self) -> CameraReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
