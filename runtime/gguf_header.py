@@ -1,8 +1,8 @@
 """Is this a GGUF file that native code may be shown? Knows the container's first part, nothing of models.
 
-Layout (ggml/docs/gguf.md): magic "GGUF", version u32, tensor count u64, metadata count u64, then the metadata,
-little endian. A crafted count makes readers loop or allocate without bound, so counts are held against the file's
-size first; llama.cpp ends the process over a token that is listed twice, so the list is looked through here.
+Layout (ggml/docs/gguf.md): magic "GGUF", version u32, tensor count u64, metadata count u64, then the
+metadata; little endian. A crafted count makes readers loop or allocate without bound, so counts are held
+against the file's size first. llama.cpp ends the process over a token that is listed twice, so tokens are compared here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def parse_header(head: bytes, size_bytes: int, name: str) -> GgufHeader:
 
 
 def check_metadata(data: bytes | mmap.mmap, entries: int, name: str) -> None:
-    """Walk the metadata after the header: all of it within `data`, no token listed twice. Raises GgufError."""
+    """Walk the metadata after the header: all within `data`, no token listed twice. Raises GgufError."""
     walk = _Walk(data, HEADER.size, name)
     for _ in range(entries):
         key, kind = walk.string(), walk.number(4)
@@ -78,8 +78,10 @@ def check_metadata(data: bytes | mmap.mmap, entries: int, name: str) -> None:
             continue
         seen: set[bytes] = set()
         for _ in range(count):
-            text = walk.string()
-            if key == TOKENS and text in seen:
+            text = walk.string().partition(b"\0")[0]  # llama.cpp reads them as C strings
+            if key != TOKENS or not text:
+                continue
+            if text in seen:
                 raise GgufError(f"{name} wants each token once, found {text[:40]!r} twice. {AGAIN}")
             seen.add(text)
 
@@ -94,7 +96,7 @@ class _Walk:
         start, self.offset = self.offset, self.offset + size
         if self.offset > len(self.data):
             raise GgufError(
-                f"{self.name} wants {self.offset} bytes of metadata at least, found {len(self.data)} in all. {AGAIN}"
+                f"{self.name} wants {self.offset} bytes of metadata, found {len(self.data)} in all. {AGAIN}"
             )
         return self.data[start : self.offset]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.gguf_header import HEADER, GgufError, GgufHeader, parse_header, read_header
+from magno.runtime.gguf_header import HEADER, GgufError, GgufHeader, check_metadata, parse_header, read_header
 from magno.runtime.units import MagnoError
 
 
@@ -49,6 +49,13 @@ def test_anything_else_is_refused_in_a_sentence(head: bytes, size_bytes: int, me
     assert str(caught.value).startswith("x.gguf")
 
 
+def test_a_file_cut_in_its_metadata_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "llm.gguf"
+    path.write_bytes(tiny_gguf.read_bytes()[:3000])
+    with pytest.raises(GgufError, match="3000 in all"):
+        read_header(path)
+
+
 @pytest.mark.parametrize("name", ["none.gguf", "."])
 def test_what_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(GgufError, match="Check the path"):
@@ -62,3 +69,46 @@ def test_any_bytes_pass_or_are_refused(data: bytes) -> None:
     except MagnoError:
         return
     assert found.tensors + found.entries <= len(data)
+
+
+def entry(key: bytes, value: bytes) -> bytes:
+    return struct.pack("<Q", len(key)) + key + value
+
+
+def strings(*texts: bytes) -> bytes:
+    items = b"".join(struct.pack("<Q", len(text)) + text for text in texts)
+    return struct.pack("<IIQ", 9, 8, len(texts)) + items
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (entry(b"tokenizer.ggml.tokens", strings(b"a", b"b")), None),
+        (entry(b"tokenizer.ggml.merges", strings(b"a b", b"a b")), None),
+        (entry(b"x", struct.pack("<IB", 7, 1)), None),
+        (entry(b"x", struct.pack("<II", 9, 5) + struct.pack("<Q3I", 3, 1, 2, 3)), None),
+        (entry(b"tokenizer.ggml.tokens", strings(b"a", b"b", b"a")), "b'a' twice"),
+        (entry(b"tokenizer.ggml.tokens", strings(b"a", b"a\0b")), "b'a' twice"),
+        (entry(b"tokenizer.ggml.tokens", strings(b"", b"")), None),
+        (entry(b"x", struct.pack("<I", 13)), "type 13"),
+        (entry(b"x", struct.pack("<IIQ", 9, 9, 1)), "type 9"),
+        (entry(b"x", struct.pack("<IIQ", 9, 12, 2**61)), "found 49 in all"),
+        (entry(b"x", struct.pack("<IQ", 8, 2**64 - 1)), "in all"),
+        (entry(b"x", b""), "in all"),
+    ],
+)
+def test_metadata_is_walked_to_its_end(metadata: bytes, message: str | None) -> None:
+    data = header(tensors=1, entries=1) + metadata
+    if message is None:
+        check_metadata(data, 1, "x.gguf")
+    else:
+        with pytest.raises(GgufError, match=message):
+            check_metadata(data, 1, "x.gguf")
+
+
+@given(st.binary(max_size=200), st.integers(1, 8))
+def test_any_metadata_passes_or_is_refused(metadata: bytes, entries: int) -> None:
+    try:
+        check_metadata(header() + metadata, entries, "x.gguf")
+    except GgufError as error:
+        assert str(error).startswith("x.gguf")

@@ -207,9 +207,12 @@ def test_shift_equals_a_fresh_prefill_at_the_new_positions(one_layer_gguf: Path)
             unshifted.release()
             sequence.shift(54, -50)
             assert sequence.append([]) == (16, 16)
+            with sequence.fork() as fork:  # evict, shift, fork, decode: this order has crashed a CUDA build
+                forked = logits_after(fork, QUESTION)
             found = logits_after(sequence, QUESTION)
         expected = fresh_logits(model, sink + PROMPT + QUESTION)
         np.testing.assert_allclose(found, expected, atol=TOLERANCE)
+        np.testing.assert_allclose(forked, expected, atol=TOLERANCE)
         assert np.abs(apart - expected).max() > 5 * TOLERANCE  # the distance to the sink does matter
 
 
