@@ -1,0 +1,192 @@
+"""A small blocking client: every call ends within a bound of its own, also when the node dies while it waits.
+
+    with MagnoClient() as client:
+        answer = client.ask("Which way is the car moving?", camera="front", deadline_s=0.5)
+
+Futures are waited for with an event, an executor thread of the client's own spins:
+`spin_until_future_complete` costs ten milliseconds a call, and has no say when it is called from a callback.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from action_msgs.msg import GoalStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from magno_interfaces.action import Ask
+from magno_interfaces.msg import StreamStatus
+from magno_interfaces.srv import Query
+from rclpy.action import ActionClient
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.task import Future
+
+from magno.runtime.units import MagnoError
+from magno_ros.conversions import duration_from_ms
+from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
+
+PATIENCE_S = 2.0  # beyond a question's deadline
+DISCOVERY_S = 5.0
+LIFECYCLE_S = 60.0  # configure opens a model
+POLL_S = 0.01
+
+
+class ClientError(MagnoError):
+    """The node gave no answer in the time it was given."""
+
+
+class MagnoClient:
+    """Talks to one magno node. Owns a context, a node and a thread; thread-safe."""
+
+    def __init__(self, node: str = "/magno", on_status: Callable[[StreamStatus], None] | None = None) -> None:
+        self.target = "/" + node.strip("/")
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self._node = Node("magno_client", context=self._context, start_parameter_services=False)
+        self._query = self._node.create_client(Query, f"{self.target}/query", qos_profile=QUESTIONS_QOS)
+        self._change = self._node.create_client(ChangeState, f"{self.target}/change_state")
+        self._state = self._node.create_client(GetState, f"{self.target}/get_state")
+        self._ask = ActionClient(
+            self._node,
+            Ask,
+            f"{self.target}/ask",
+            goal_service_qos_profile=QUESTIONS_QOS,
+            result_service_qos_profile=QUESTIONS_QOS,
+            cancel_service_qos_profile=QUESTIONS_QOS,
+            feedback_sub_qos_profile=FEEDBACK_QOS,
+        )
+        if on_status is not None:
+            self._node.create_subscription(
+                StreamStatus, f"{self.target}/stream_status", on_status, STATUS_QOS
+            )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._executor.spin, name="magno-client", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> MagnoClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._executor.shutdown(timeout_sec=1.0)
+        self._thread.join(1.0)
+        self._ask.destroy()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        camera: str = "",
+        deadline_s: float,
+        max_tokens: int = 0,
+        patience_s: float = PATIENCE_S,
+    ) -> Query.Response:
+        """The answer, whatever its outcome.
+
+        Raises ClientError deadline_s + patience_s after the call, DISCOVERY_S after it where no node is.
+        """
+        request = Query.Request(
+            question=question,
+            camera=camera,
+            deadline=duration_from_ms(deadline_s * 1e3),
+            max_tokens=max_tokens,
+        )
+        return self._call(self._query, request, "query", max(0.0, deadline_s) + patience_s)
+
+    def start(
+        self,
+        question: str,
+        *,
+        camera: str = "",
+        deadline_s: float,
+        max_tokens: int = 0,
+        on_text: Callable[[str], None] | None = None,
+    ) -> Asking:
+        """Ask through the action: the text comes to on_text, on the client's thread, while it is decoded."""
+        goal = Ask.Goal(
+            question=question,
+            camera=camera,
+            deadline=duration_from_ms(deadline_s * 1e3),
+            max_tokens=max_tokens,
+        )
+        self._await_ready(self._ask.server_is_ready, "ask")
+        told = (lambda message: on_text(message.feedback.text)) if on_text else None
+        handle = _wait(
+            self._ask.send_goal_async(goal, feedback_callback=told), f"{self.target}/ask", PATIENCE_S
+        )
+        if not handle.accepted:
+            raise ClientError(
+                f"{self.target}/ask wanted to take the goal, found it rejected; see the node's log."
+            )
+        return Asking(handle, f"{self.target}/ask", max(0.0, deadline_s) + PATIENCE_S)
+
+    def change_state(self, transition: str, timeout_s: float = LIFECYCLE_S) -> bool:
+        """configure, activate, deactivate, cleanup; False: the node did not do it, and its log says why."""
+        request = ChangeState.Request(transition=Transition(label=transition))
+        return bool(self._call(self._change, request, "change_state", timeout_s).success)
+
+    def state(self, timeout_s: float = PATIENCE_S) -> str:
+        """unconfigured, inactive, active, finalized or a state in between."""
+        return str(self._call(self._state, GetState.Request(), "get_state", timeout_s).current_state.label)
+
+    def _call(self, client: Any, request: Any, name: str, timeout_s: float) -> Any:
+        self._await_ready(client.service_is_ready, name)
+        future = client.call_async(request)
+        try:
+            return _wait(future, f"{self.target}/{name}", timeout_s)
+        finally:
+            client.remove_pending_request(future)
+
+    def _await_ready(self, ready: Callable[[], bool], name: str) -> None:
+        until = time.monotonic() + DISCOVERY_S
+        while not ready():
+            if time.monotonic() > until:
+                raise ClientError(
+                    f"{self.target}/{name} wanted within {DISCOVERY_S:.0f} s, found none; "
+                    "is the node running, on the same ROS_DOMAIN_ID?"
+                )
+            time.sleep(POLL_S)
+
+
+class Asking:
+    """A goal under way."""
+
+    def __init__(self, handle: Any, name: str, timeout_s: float) -> None:
+        self._handle = handle
+        self._name = name
+        self._timeout_s = timeout_s
+        self._result: Future = handle.get_result_async()
+
+    def cancel(self) -> bool:
+        """Ask the node to stop; False: it was over already. The result still comes."""
+        response = _wait(self._handle.cancel_goal_async(), self._name, PATIENCE_S)
+        return bool(response.goals_canceling)
+
+    def result(self, timeout_s: float | None = None) -> tuple[Ask.Result, str]:
+        """The result and how the goal ended: "succeeded", "aborted" or "canceled". Raises ClientError."""
+        given = _wait(self._result, self._name, self._timeout_s if timeout_s is None else timeout_s)
+        ends = {
+            GoalStatus.STATUS_SUCCEEDED: "succeeded",
+            GoalStatus.STATUS_ABORTED: "aborted",
+            GoalStatus.STATUS_CANCELED: "canceled",
+        }
+        return given.result, ends.get(given.status, "unknown")
+
+
+def _wait(future: Future, name: str, timeout_s: float) -> Any:
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    if not done.wait(timeout_s):
+        raise ClientError(f"{name} wanted an answer within {timeout_s:.1f} s, found none; has the node died?")
+    return future.result()

@@ -1,0 +1,162 @@
+"""Between magno's nouns and the messages of magno_interfaces. Pure: knows no node, no executor, no engine."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol, TypeVar
+
+from builtin_interfaces.msg import Duration, Time
+from magno_interfaces.msg import StreamStatus
+from magno_interfaces.srv import Query as QueryService
+
+from magno.runtime.units import Answer, Outcome, Query
+
+NS_PER_S = 1_000_000_000
+NS_PER_MS = 1_000_000
+INT32_MAX = 2**31 - 1
+UINT32_MAX = 2**32 - 1
+UINT64_MAX = 2**64 - 1
+
+OUTCOMES = {
+    Outcome.COMPLETE: QueryService.Response.COMPLETE,
+    Outcome.PARTIAL: QueryService.Response.PARTIAL,
+    Outcome.REFUSED: QueryService.Response.REFUSED,
+    Outcome.FAILED: QueryService.Response.FAILED,
+}
+OUTCOME_NAMES = {code: outcome.name for outcome, code in OUTCOMES.items()}
+STATES = {
+    "opening": StreamStatus.STATE_OPENING,
+    "streaming": StreamStatus.STATE_STREAMING,
+    "ended": StreamStatus.STATE_ENDED,
+    "lost": StreamStatus.STATE_LOST,
+}
+
+
+class AnswerMessage(Protocol):
+    """Query.Response and Ask.Result: field for field the same."""
+
+    answer: str
+    outcome: int
+    error_msg: str
+    stamp: Time
+    age: Duration
+    time_to_first_token: Duration
+    latency: Duration
+    retry_after: Duration
+    visual_tokens: int
+    cached_tokens: int
+    dropped_pictures: int
+
+
+class QuestionMessage(Protocol):
+    """Query.Request and Ask.Goal: field for field the same."""
+
+    camera: str
+    question: str
+    deadline: Duration
+    max_tokens: int
+
+
+class CameraState(Protocol):
+    """What a status message needs of the engine's CameraStatus."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def pictures_received(self) -> int: ...
+    @property
+    def pictures_dropped(self) -> int: ...
+    @property
+    def pictures_per_second(self) -> float: ...
+    @property
+    def newest_capture_ns(self) -> int | None: ...
+    @property
+    def cached_tokens(self) -> int: ...
+
+
+M = TypeVar("M", bound=AnswerMessage)
+
+
+def duration_from_ns(duration_ns: int) -> Duration:
+    """Nanoseconds, cut to what a Duration holds. A negative one has a negative sec and a positive nanosec."""
+    limit_ns = INT32_MAX * NS_PER_S
+    sec, nanosec = divmod(max(-limit_ns, min(limit_ns, duration_ns)), NS_PER_S)
+    return Duration(sec=sec, nanosec=nanosec)
+
+
+def duration_from_ms(duration_ms: float | None) -> Duration:
+    """Milliseconds; None, not a number and what there is none of become zero."""
+    if duration_ms is None or math.isnan(duration_ms):
+        return Duration()
+    if math.isinf(duration_ms):
+        return duration_from_ns(INT32_MAX * NS_PER_S if duration_ms > 0 else -INT32_MAX * NS_PER_S)
+    return duration_from_ns(round(duration_ms * NS_PER_MS))
+
+
+def ms_from_duration(duration: Duration) -> float:
+    return duration.sec * 1e3 + duration.nanosec / NS_PER_MS
+
+
+def time_from_ns(time_ns: int) -> Time:
+    """Nanoseconds since the clock's zero, cut to what a Time holds."""
+    sec, nanosec = divmod(max(0, min(INT32_MAX * NS_PER_S, time_ns)), NS_PER_S)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def query_from_message(message: QuestionMessage) -> Query:
+    """A question as the engine takes it; 0 max_tokens is the engine's default."""
+    limits = {"max_tokens": message.max_tokens} if message.max_tokens else {}
+    return Query(
+        question=message.question,
+        camera=message.camera,
+        deadline_ms=ms_from_duration(message.deadline),
+        **limits,
+    )
+
+
+def fill_answer(message: M, answer: Answer, ros_now_ns: int, monotonic_now_ns: int) -> M:
+    """Write an answer into a response or result, and return that.
+
+    The two clocks are read together: a capture time is monotonic, its stamp that long ago on the ROS clock.
+    """
+    message.answer = _sendable(answer.text)
+    message.outcome = OUTCOMES[answer.outcome]
+    message.error_msg = _sendable(answer.error)
+    if answer.frame_capture_ns is not None:
+        message.stamp = time_from_ns(ros_now_ns - (monotonic_now_ns - answer.frame_capture_ns))
+        message.age = duration_from_ms(answer.age_ms)
+    message.time_to_first_token = duration_from_ms(answer.ttft_ms)
+    message.latency = duration_from_ms(answer.latency_ms)
+    message.retry_after = duration_from_ms(answer.retry_after_ms)
+    message.visual_tokens = _cut(answer.visual_tokens, UINT32_MAX)
+    message.cached_tokens = _cut(answer.cached_tokens, UINT32_MAX)
+    message.dropped_pictures = _cut(answer.dropped_pictures, UINT32_MAX)
+    return message
+
+
+def status_message(camera: CameraState, ros_now_ns: int, monotonic_now_ns: int) -> StreamStatus:
+    message = StreamStatus()
+    message.header.stamp = time_from_ns(ros_now_ns)
+    message.camera = _sendable(camera.name)
+    message.state = STATES[camera.state]
+    message.error_msg = _sendable(camera.error)
+    message.pictures_received = _cut(camera.pictures_received, UINT64_MAX)
+    message.pictures_dropped = _cut(camera.pictures_dropped, UINT64_MAX)
+    message.pictures_per_second = float(camera.pictures_per_second)
+    newest_ns = camera.newest_capture_ns
+    message.newest_picture_age = duration_from_ns(-1 if newest_ns is None else monotonic_now_ns - newest_ns)
+    message.cached_tokens = _cut(camera.cached_tokens, UINT32_MAX)
+    return message
+
+
+def _cut(count: int, limit: int) -> int:
+    return max(0, min(limit, count))
+
+
+def _sendable(text: str) -> str:
+    """A ROS string is UTF-8 and ends at its first NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,60 @@
+"""The node's process: a multi-threaded executor, and a clean exit on SIGINT and SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from magno_ros.node import MagnoNode
+from magno_ros.questions import QUESTIONS_AT_ONCE
+
+OTHER_THREADS = 4  # lifecycle, parameters, status, and one to spare
+EXECUTOR_STOP_S = 2.0
+
+
+def main(args: list[str] | None = None) -> int:
+    """Exit code 0 when asked to stop, 1 when the executor ended by itself."""
+    # rclpy's own handlers were seen to miss a SIGTERM: Python's, with the main thread waiting, do not.
+    asked, stop = threading.Event(), threading.Event()
+
+    def on_signal(*_: object) -> None:
+        asked.set()
+        stop.set()
+
+    signal.signal(signal.SIGINT, on_signal)
+    signal.signal(signal.SIGTERM, on_signal)
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = MagnoNode()
+    executor = MultiThreadedExecutor(QUESTIONS_AT_ONCE + OTHER_THREADS)
+    executor.add_node(node)
+    spinner = threading.Thread(target=spin, args=(node, executor, stop), name="executor", daemon=True)
+    spinner.start()
+    stop.wait()
+    node.close_engine()  # first: it gives waiting questions their outcome
+    executor.shutdown(timeout_sec=EXECUTOR_STOP_S)
+    spinner.join(EXECUTOR_STOP_S)
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return 0 if asked.is_set() else 1
+
+
+def spin(node: MagnoNode, executor: MultiThreadedExecutor, stop: threading.Event) -> None:
+    """Spin until stopped; a callback's exception is logged, the node stays up."""
+    while not stop.is_set() and rclpy.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            break
+        except Exception as fault:
+            if not stop.is_set():
+                node.get_logger().error(f"A callback failed: {fault!r}.")
+    stop.set()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

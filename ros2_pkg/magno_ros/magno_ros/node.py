@@ -1,0 +1,179 @@
+"""The lifecycle node: configure opens the bundle, activate starts cameras, deactivate stops, cleanup frees.
+
+Thin: what a question means is the engine's, how it travels is questions.py's. A transition returns FAILURE
+with one sentence in the log for what the user can mend, and ERROR, which ends unconfigured, for all else.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from magno_interfaces.msg import StreamStatus
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from magno.runtime.config import EngineConfig
+from magno.runtime.engine import Engine
+from magno.runtime.units import MagnoError
+from magno_ros.conversions import status_message
+from magno_ros.parameters import (
+    ROS_OWN,
+    CameraConfig,
+    declare_cameras,
+    declare_parameters,
+    read_parameters,
+)
+from magno_ros.qos import STATUS_QOS
+from magno_ros.questions import Questions
+
+STATUS_PERIOD_S = 1.0
+Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
+
+
+def told(transition: Transition) -> Transition:
+    """A transition whose faults are told: rclpy swallows them without a word."""
+
+    @functools.wraps(transition)
+    def guarded(self: MagnoNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except MagnoError as fault:
+            self.get_logger().error(str(fault))
+            return TransitionCallbackReturn.FAILURE
+        except Exception as fault:
+            self.get_logger().fatal(f"{transition.__name__} failed unexpectedly: {fault!r}.")
+            return TransitionCallbackReturn.ERROR
+
+    return guarded
+
+
+class MagnoNode(LifecycleNode):
+    """`~/query`, `~/ask`, `~/stream_status` and the lifecycle services, under a multi-threaded executor."""
+
+    def __init__(self, name: str = "magno", **options: Any) -> None:
+        super().__init__(name, automatically_declare_parameters_from_overrides=True, **options)
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._cameras: Mapping[str, CameraConfig] = {}
+        self._active = False
+        declare_parameters(self, EngineConfig)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._status = self.create_lifecycle_publisher(StreamStatus, "~/stream_status", STATUS_QOS)
+        self._timer = self.create_timer(
+            STATUS_PERIOD_S, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
+        )
+        self._questions = Questions(self, self._engine_or_reason)
+        guard_transitions(self)
+
+    @told
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        declare_cameras(self)
+        config = read_parameters(self, EngineConfig)
+        engine = Engine.open(config.engine)
+        with self._lock:
+            self._engine, self._cameras = engine, config.cameras
+        self.get_logger().info(f"Configured with the bundle {config.engine.bundle}.")
+        return super().on_configure(state)
+
+    @told
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        assert self._engine is not None
+        begun: list[str] = []
+        try:
+            for name, camera in self._cameras.items():
+                self._engine.watch(name, camera.url, loop=camera.loop, pace=camera.pace)
+                begun.append(name)
+        except MagnoError:
+            for name in begun:
+                self._engine.unwatch(name)
+            raise
+        self._active = True
+        self.get_logger().info(f"Watching {', '.join(begun) or 'no camera'}.")
+        return super().on_activate(state)
+
+    @told
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._stop_watching()
+        return super().on_deactivate(state)
+
+    @told
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.close_engine()
+        return super().on_cleanup(state)
+
+    @told
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.close_engine()
+        return super().on_shutdown(state)
+
+    @told
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.close_engine()
+        return super().on_error(state)
+
+    def close_engine(self) -> None:
+        """Free the model and the cameras; questions under way get their outcome."""
+        with self._lock:
+            engine, self._engine, self._active = self._engine, None, False
+        if engine is not None:
+            engine.close()
+
+    def destroy_node(self) -> None:
+        self.close_engine()
+        self._questions.close()
+        super().destroy_node()
+
+    def _stop_watching(self) -> None:
+        self._active = False
+        with self._lock:
+            engine = self._engine
+        for name in self._cameras if engine is not None else ():
+            engine.unwatch(name)
+
+    def _engine_or_reason(self) -> Engine | str:
+        with self._lock:
+            if self._engine is not None and self._active:
+                return self._engine
+            return f"The node {self.get_fully_qualified_name()} is not active; activate it, then ask again."
+
+    def _publish_status(self) -> None:
+        engine = self._engine_or_reason()
+        if isinstance(engine, str):
+            return
+        try:
+            states = engine.status()
+        except MagnoError as fault:
+            self.get_logger().warning(str(fault), throttle_duration_sec=10.0)
+            return
+        ros_now_ns, monotonic_now_ns = self.get_clock().now().nanoseconds, time.monotonic_ns()
+        for camera in states.values():
+            self._status.publish(status_message(camera, ros_now_ns, monotonic_now_ns))
+
+    def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        fixed = [parameter.name for parameter in parameters if parameter.name not in ROS_OWN]
+        if fixed and self._engine is not None:
+            reason = f"{fixed[0]} is read at configure and the node is configured: clean it up first."
+            return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+
+def guard_transitions(node: LifecycleNode) -> None:
+    """Answer a transition that the state does not allow: rclpy raises into the executor, and says nothing."""
+    service = node._service_change_state
+    change = service.callback
+
+    def change_or_refuse(request: Any, response: Any) -> Any:
+        try:
+            return change(request, response)
+        except Exception as fault:
+            node.get_logger().error(f"Transition {request.transition.id} refused: {fault}.")
+            response.success = False
+            return response
+
+    service.callback = change_or_refuse
