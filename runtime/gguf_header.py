@@ -2,7 +2,8 @@
 
 Layout (ggml/docs/gguf.md): magic "GGUF", version u32, tensor count u64, metadata count u64, then the
 metadata; little endian. A crafted count makes readers loop or allocate without bound, so counts are held
-against the file's size first. llama.cpp ends the process over a token that is listed twice, so tokens are compared here.
+against the file's size first. llama.cpp ends the process over a token that is listed twice, so tokens are
+compared here.
 """
 
 from __future__ import annotations
