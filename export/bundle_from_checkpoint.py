@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,17 +78,12 @@ def bundle_from_checkpoint(
 
 
 def _write_files(loaded: Checkpoint, part: Path, llm_type: str, progress: Progress) -> None:
-    for done, (name, write) in enumerate(
-        (
-            (VISION, lambda path: vision_onnx_from_torch(loaded, path)),
-            (DELTA, lambda path: delta_onnx_from_torch(loaded, path)),
-            (LLM, lambda path: gguf_from_checkpoint(loaded, path, llm_type)),
-        ),
-        start=1,
-    ):
-        progress(name, done, len(STEPS))
-        write(part / name)
-        _sync(part / name)
+    progress(VISION, 1, len(STEPS))
+    vision_onnx_from_torch(loaded, part / VISION)
+    progress(DELTA, 2, len(STEPS))
+    delta_onnx_from_torch(loaded, part / DELTA)
+    progress(LLM, 3, len(STEPS))
+    gguf_from_checkpoint(loaded, part / LLM, llm_type)
     progress(MANIFEST, 4, len(STEPS))
     manifest = Manifest(
         format=FORMAT,
@@ -99,7 +95,8 @@ def _write_files(loaded: Checkpoint, part: Path, llm_type: str, progress: Progre
     )
     text = json.dumps(to_dict(manifest), indent=2, ensure_ascii=False)
     (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    _sync(part / MANIFEST)
+    for path in part.iterdir():
+        _sync(path)
 
 
 def checkpoint_sha256(folder: Path) -> str:
@@ -142,7 +139,7 @@ def _put_in_place(aside: _Aside) -> None:
 
 
 def _sibling(out: Path, what: str) -> Path:
-    return out.parent / f".{out.name}.{os.getpid()}.{what}"
+    return out.parent / f".{out.name}.{secrets.token_hex(4)}.{what}"
 
 
 def _sync(path: Path) -> None:

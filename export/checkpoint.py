@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from magno.export.config import CheckpointError, config_from_dict, config_to_dict
-from magno.export.model import CheckpointConfig, MagnoModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from magno.export.config import CheckpointError, config_from_dict, config_to_dict
+from magno.export.model import CheckpointConfig, MagnoModel
 
 __all__ = [
     "CONFIG",

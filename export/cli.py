@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
-from magno.runtime.bundle import Bundle, open_bundle
-from magno.runtime.units import MagnoError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from magno.runtime.bundle import Bundle, open_bundle
+from magno.runtime.units import MagnoError
 
 USAGE_FAULT = 2
 
@@ -29,8 +30,14 @@ def run(args: argparse.Namespace) -> int:
     """Export, print what was written; 2 and one sentence on stderr when that cannot be done."""
     try:
         bundle = open_bundle(_export(args))
-    except (MagnoError, OSError) as error:
+    except MagnoError as error:
         print(error, file=sys.stderr)
+        return USAGE_FAULT
+    except OSError as error:
+        where, what = error.filename or args.out, error.strerror or error
+        print(
+            f"{where} wants to be writable, found: {what}. Free it, or name another --out.", file=sys.stderr
+        )
         return USAGE_FAULT
     _report(bundle, args.json)
     return 0

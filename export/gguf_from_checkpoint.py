@@ -12,6 +12,7 @@ from typing import Any
 import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+
 from magno.export.checkpoint import TOKENIZER, Checkpoint, CheckpointError, load_checkpoint
 
 LLM_TYPES = {
@@ -47,7 +48,8 @@ def gguf_from_checkpoint(checkpoint: Path | Checkpoint, out: Path, llm_type: str
 
 def _add_model(writer: GGUFWriter, checkpoint: Checkpoint, llm_type: str) -> None:
     config = checkpoint.model.language.config
-    rope = config.rope_parameters or {}
+    # transformers before 5 has the bare rope_theta.
+    rope = getattr(config, "rope_parameters", None) or {"rope_theta": config.rope_theta}
     for name, wanted, found in (
         ("rope_type", "default", rope.get("rope_type", "default")),
         ("use_sliding_window", False, config.use_sliding_window),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
 from magno.export.model import MagnoModel
 from magno.export.tolerance import Parity, check
 from magno.runtime.bundle import Bundle
 from magno.runtime.encoder import open_encoder
 from magno.runtime.spec import ModelSpec
-from numpy.typing import NDArray
 
 BATCH = 3  # not the batch of two that the exporter saw
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from magno.runtime.units import MagnoError
 from numpy.typing import NDArray
+
+from magno.runtime.units import MagnoError
 
 
 class ParityError(MagnoError):

@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
+
 from magno.runtime.backends import Backend, EncoderError, Graph, Port, Session
 from magno.runtime.bundle import Bundle
 from magno.runtime.spec import ModelSpec
-from numpy.typing import NDArray
 
 __all__ = ["BACKENDS", "Encoder", "EncoderError", "delta_graph", "open_encoder", "vision_graph"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from magno.export.checkpoint import save_checkpoint
 from magno.export.model import CheckpointConfig, DeltaConfig, MagnoModel
 from magno.runtime.spec import CodecSpec, ResidualKind, TokenLayout

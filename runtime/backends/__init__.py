@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from magno.runtime.units import MagnoError
 from numpy.typing import NDArray
+
+from magno.runtime.units import MagnoError
 
 
 class EncoderError(MagnoError):

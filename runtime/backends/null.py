@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from magno.runtime.backends import Graph
 from numpy.typing import NDArray
+
+from magno.runtime.backends import Graph
 
 
 class NullSession:

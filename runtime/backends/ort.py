@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
+
 from magno.runtime.backends import EncoderError, Graph, Port
 from magno.runtime.backends.onnx_file import read_self_contained
-from numpy.typing import NDArray
 
 QUIET = 4  # fatal only: what matters comes as an exception
 OPTIONS = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow_spinning": "0"}
