@@ -59,3 +59,8 @@ class NodeProcess:
 
     def log_text(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def last_error(self) -> str:
+        """The newest sentence that the node logged as an error."""
+        errors = [line for line in self.log_text().splitlines() if line.startswith(("[ERROR]", "[FATAL]"))]
+        return errors[-1].split("]: ", 1)[-1] if errors else "its log says nothing."
