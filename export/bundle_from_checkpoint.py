@@ -20,7 +20,7 @@ from magno.export.checkpoint import CONFIG, TOKENIZER, WEIGHTS, Checkpoint, load
 from magno.export.config import model_spec
 from magno.export.gguf_from_checkpoint import gguf_from_checkpoint
 from magno.export.onnx_from_torch import delta_onnx_from_torch, vision_onnx_from_torch
-from magno.export.parity import check_encoders
+from magno.export.parity import check_encoders, check_language
 from magno.runtime.bundle import (
     DELTA,
     FORMAT,
@@ -69,7 +69,9 @@ def bundle_from_checkpoint(
         aside.part.mkdir(parents=True)
         _write_files(loaded, aside.part, llm_type, progress)
         progress(STEPS[-1], len(STEPS) - 1, len(STEPS))
-        check_encoders(loaded.model, open_bundle(aside.part))
+        made = open_bundle(aside.part)
+        check_encoders(loaded.model, made)
+        check_language(loaded, made, llm_type)
         _put_in_place(aside)
         progress("done", len(STEPS), len(STEPS))
     finally:
