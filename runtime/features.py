@@ -25,7 +25,9 @@ def keyframe_pixels(picture: np.ndarray) -> np.ndarray:
 def window_arrays(window: FusedWindow, codec: CodecSpec) -> tuple[np.ndarray, np.ndarray]:
     """motion (1, P*P, motion_width) float32 and residual (1, 1, S, S) float32 of a window."""
     pooled = pool_motion(window.displacement, window.frame.size, codec)
-    return motion_patches(pooled, codec)[None], residual(window.before, window.frame.picture, pooled, codec)[None]
+    return motion_patches(pooled, codec)[None], residual(window.before, window.frame.picture, pooled, codec)[
+        None
+    ]
 
 
 def pool_motion(displacement: Displacement, size: tuple[int, int], codec: CodecSpec) -> np.ndarray:
@@ -38,7 +40,8 @@ def pool_motion(displacement: Displacement, size: tuple[int, int], codec: CodecS
     scale = (codec.image_px / width, codec.image_px / height)
     safe = np.maximum(share, 1e-6)
     moved = [
-        (rows @ (displacement.px[..., axis] * displacement.valid) @ columns.T) * scale[axis] / safe for axis in (0, 1)
+        (rows @ (displacement.px[..., axis] * displacement.valid) @ columns.T) * scale[axis] / safe
+        for axis in (0, 1)
     ]
     return np.stack([*moved, share], axis=-1).astype(np.float32)
 

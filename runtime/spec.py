@@ -42,8 +42,16 @@ class CodecSpec:
                 f"motion_grid wants a multiple of {self.patches} patches a side, found {self.motion_grid}."
             )
         if self.image_px % self.motion_grid:
-            raise SpecError(f"motion_grid wants a divisor of image_px {self.image_px}, found {self.motion_grid}.")
-        for name in ("motion_scale_px", "motion_clip", "residual_scale", "window_pictures", "windows_per_gop"):
+            raise SpecError(
+                f"motion_grid wants a divisor of image_px {self.image_px}, found {self.motion_grid}."
+            )
+        for name in (
+            "motion_scale_px",
+            "motion_clip",
+            "residual_scale",
+            "window_pictures",
+            "windows_per_gop",
+        ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"{name} wants a number above 0, found {getattr(self, name)}.")
 

@@ -66,6 +66,10 @@ class Windower:
         self._chain, self._tip = fusion.chain(self._chain, frame.motion), frame
         return self._close() if self._chain.pictures == self._window_pictures else []
 
+    def flush(self) -> list[Keyframe | FusedWindow]:
+        """The open window, at the stream's end."""
+        return self._close()
+
     def break_chain(self) -> None:
         """Begin anew with the next picture: something downstream was dropped."""
         self._base = self._chain = self._last = None

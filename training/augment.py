@@ -32,7 +32,9 @@ class Symmetry:
     def motion(self, motion: np.ndarray, codec: CodecSpec) -> np.ndarray:
         """(P*P, motion_width) -> the same, vectors turned with their places."""
         patches, cells, grid = codec.patches, codec.cells, codec.motion_grid
-        field = motion.reshape(patches, patches, cells, cells, 3).transpose(0, 2, 1, 3, 4).reshape(grid, grid, 3)
+        field = (
+            motion.reshape(patches, patches, cells, cells, 3).transpose(0, 2, 1, 3, 4).reshape(grid, grid, 3)
+        )
         field = self.picture(field).copy()
         if self.transpose:
             field[..., :2] = field[..., 1::-1]

@@ -36,6 +36,7 @@ class Batch(NamedTuple):
     residual: Tensor  # (W, 1, S, S)
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
+    directions: Tensor  # (W,) int64: what moved in each window, AMBIGUOUS where no one answer is true
 
 
 @dataclass
@@ -70,6 +71,7 @@ class Batcher:
         residual: list[np.ndarray] = []
         keyframe_rows: list[tuple[int, int]] = []
         window_rows: list[tuple[int, int]] = []
+        directions: list[int] = []
         for number, (shard, clip) in enumerate(clips):
             symmetry = random_symmetry(rng) if self._train else Symmetry()
             row, asked_at = Row(), []
@@ -93,8 +95,9 @@ class Batcher:
                     moved = symmetry.motion(shard.motion[source].astype(np.float32), self._codec)
                     motion.append(drop_vectors(moved, self._codec, rng) if self._train else moved)
                     residual.append(symmetry.residual(shard.residual[source].astype(np.float32)))
+                    directions.append(symmetry.direction(label) if label != AMBIGUOUS else AMBIGUOUS)
                     if label != AMBIGUOUS:
-                        asked_at.append((len(row.ids), row.positions[-1] + 1, symmetry.direction(int(label))))
+                        asked_at.append((len(row.ids), row.positions[-1] + 1, directions[-1]))
             for owner, (fork_at, position, direction) in enumerate(asked_at, start=1):
                 question, answer = self._question(shard, clip, direction, rng)
                 asked = [
@@ -106,7 +109,7 @@ class Batcher:
                 answers = [False] * len(asked) + [True] * len(told)
                 row.extend(asked + told, owner, fork_at, position, answers)
             rows.append(row)
-        return self._tensors(rows, pixels, motion, residual, keyframe_rows, window_rows)
+        return self._tensors(rows, pixels, motion, residual, keyframe_rows, window_rows, directions)
 
     def _items(self, shard: Shard, clip: int, rng: np.random.Generator) -> list[tuple[int, int, int]]:
         """(kind, direction, index of its keyframe or window) of the items this row shows."""
@@ -122,7 +125,9 @@ class Batcher:
         first = int(rng.integers(len(heads))) if self._train else 0
         stop = heads[first + MAX_KEYFRAMES] if first + MAX_KEYFRAMES < len(heads) else len(items)
         chosen = items[heads[first] : stop]
-        if self._train and first + 1 < len(heads) and rng.random() < 0.3:  # the first GOP's windows were evicted
+        if (
+            self._train and first + 1 < len(heads) and rng.random() < 0.3
+        ):  # the first GOP's windows were evicted
             chosen = [chosen[0], *items[heads[first + 1] : stop]]
         return chosen[:MAX_ITEMS]
 
@@ -149,6 +154,7 @@ class Batcher:
         residual: list[np.ndarray],
         keyframe_rows: list[tuple[int, int]],
         window_rows: list[tuple[int, int]],
+        directions: list[int],
     ) -> Batch:
         length = max(len(row.ids) for row in rows)
 
@@ -172,7 +178,12 @@ class Batcher:
             torch.tensor([padded(row.labels, IGNORE) for row in rows]),
             torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
             torch.from_numpy(np.stack(motion) if motion else np.zeros(empty, np.float32)),
-            torch.from_numpy(np.stack(residual) if residual else np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)),
+            torch.from_numpy(
+                np.stack(residual)
+                if residual
+                else np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)
+            ),
             torch.tensor(keyframe_rows).reshape(-1, 2),
             torch.tensor(window_rows).reshape(-1, 2),
+            torch.tensor(directions, dtype=torch.int64),
         )

@@ -48,7 +48,9 @@ def random_settings(rng: np.random.Generator) -> CodecSettings:
     """What cameras send: mostly H.264, no B-pictures, one reference."""
     if rng.random() < 0.1:
         return CodecSettings("mpeg4", crf=int(rng.integers(2, 9)), gop=int(rng.choice([30, 250])))
-    preset = str(rng.choice(["ultrafast", "superfast", "veryfast", "faster", "medium"], p=[0.2, 0.25, 0.35, 0.1, 0.1]))
+    preset = str(
+        rng.choice(["ultrafast", "superfast", "veryfast", "faster", "medium"], p=[0.2, 0.25, 0.35, 0.1, 0.1])
+    )
     return CodecSettings("libx264", preset, int(rng.integers(18, 35)), int(rng.choice([20, 60, 250])))
 
 
@@ -68,7 +70,9 @@ def encode(pictures: Iterable[np.ndarray], settings: CodecSettings) -> list[Acce
     return [AccessUnit(bytes(p), int(p.pts * 1_000_000_000 // FPS), 0, p.is_keyframe) for p in packets]
 
 
-def observe(units: list[AccessUnit], settings: CodecSettings, spec: CodecSpec, window_pictures: int) -> Observation:
+def observe(
+    units: list[AccessUnit], settings: CodecSettings, spec: CodecSpec, window_pictures: int
+) -> Observation:
     """Decode, fuse and cut access units with the runtime's own front end."""
     decoder = Decoder("h264" if settings.codec == "libx264" else "mpeg4", None, spec.image_px)
     windower = Windower(window_pictures, spec.windows_per_gop)
@@ -112,7 +116,9 @@ def write_clip(path: Path, pictures: Iterable[np.ndarray], settings: CodecSettin
     aside.replace(path)
 
 
-def photographs(folder: Path, names: tuple[str, ...] = ("bottle-detection.mp4", "bunny_h264.mp4")) -> list[np.ndarray]:
+def photographs(
+    folder: Path, names: tuple[str, ...] = ("bottle-detection.mp4", "bunny_h264.mp4")
+) -> list[np.ndarray]:
     """Pictures of real clips, (360, 640, 3) uint8, as backgrounds; one a second at most."""
     found = []
     for name in names:
@@ -138,6 +144,10 @@ def _configure(context: VideoCodecContext, settings: CodecSettings, width: int, 
     context.max_b_frames = 0
     context.thread_count = 1
     if settings.codec == "libx264":
-        context.options = {"preset": settings.preset, "crf": str(settings.crf), "x264-params": "ref=1:bframes=0"}
+        context.options = {
+            "preset": settings.preset,
+            "crf": str(settings.crf),
+            "x264-params": "ref=1:bframes=0",
+        }
     else:
         context.options = {"qmin": str(settings.crf), "qmax": str(settings.crf)}

@@ -1,6 +1,6 @@
 """Scenes -> shards of observations with their truth, in several processes. Resumable: a whole shard is kept.
 
-    python -m magno.training.dataset --out runs/pocket/data --clips 5000
+python -m magno.training.dataset --out runs/pocket/data --clips 5000
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def make_shard(path: Path, first_seed: int, clips_folder: Path) -> Path:
     for seed in range(first_seed, first_seed + CLIPS_A_SHARD):
         rng = np.random.default_rng(seed + 1)
         scene, settings = random_scene(seed, PICTURES, backgrounds), random_settings(rng)
-        seen = observe(encode(render(scene, seed), settings), settings, CODEC, int(rng.choice(WINDOW_LENGTHS)))
+        seen = observe(
+            encode(render(scene, seed), settings), settings, CODEC, int(rng.choice(WINDOW_LENGTHS))
+        )
         observations.append(seen)
         directions.append(_labels(seen.kinds, seen.first_picture, seen.last_picture, scene.directions()))
         colours.append(COLOURS.index(scene.mover.colour))
@@ -97,7 +99,9 @@ def _starts(lengths: list[int]) -> np.ndarray:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=5000)
     parser.add_argument("--held-out-clips", type=int, default=400)
@@ -105,7 +109,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    wanted = [(args.out / f"held-{s:05d}.npz", HELD_OUT + s) for s in range(0, args.held_out_clips, CLIPS_A_SHARD)]
+    wanted = [
+        (args.out / f"held-{s:05d}.npz", HELD_OUT + s) for s in range(0, args.held_out_clips, CLIPS_A_SHARD)
+    ]
     wanted += [(args.out / f"train-{s:05d}.npz", s) for s in range(0, args.clips, CLIPS_A_SHARD)]
     missing = [(path, seed) for path, seed in wanted if not path.exists()]
     with ProcessPoolExecutor(args.workers) as pool:

@@ -105,7 +105,10 @@ def _legs(rng: np.random.Generator, pictures: int, size: tuple[int, int]) -> tup
         speed = min(speed, 0.8 * side / length)  # stays in view
         turn = rng.uniform(-DIRECTION_JITTER_RAD, DIRECTION_JITTER_RAD)
         dx, dy = STEP[direction]
-        velocity = (speed * (dx * np.cos(turn) - dy * np.sin(turn)), speed * (dx * np.sin(turn) + dy * np.cos(turn)))
+        velocity = (
+            speed * (dx * np.cos(turn) - dy * np.sin(turn)),
+            speed * (dx * np.sin(turn) + dy * np.cos(turn)),
+        )
         legs.append(Leg(int(length), direction, (float(velocity[0]), float(velocity[1]))))
     return tuple(legs)
 
@@ -137,7 +140,9 @@ def _mean_colour(background: np.ndarray) -> np.ndarray:
 
 def _background(rng: np.random.Generator, size: tuple[int, int], photographs: list[np.ndarray]) -> np.ndarray:
     width, height = size
-    kind = rng.choice(["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"])
+    kind = rng.choice(
+        ["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"]
+    )
     base = rng.uniform(20, 235, 3)
     if kind == "photograph":
         photograph = photographs[rng.integers(len(photographs))]
@@ -148,7 +153,9 @@ def _background(rng: np.random.Generator, size: tuple[int, int], photographs: li
         return np.broadcast_to(base, (height, width, 3)).astype(np.float32)
     if kind == "gradient":
         other = rng.uniform(20, 235, 3)
-        along = np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        along = (
+            np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        )
         return (base + (other - base) * along / 2).astype(np.float32)
     cell = int(rng.choice([4, 8, 16, 32]))
     coarse = rng.uniform(-1, 1, (height // cell + 1, width // cell + 1, 1)) * rng.uniform(8, 45)
@@ -159,7 +166,10 @@ def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> Non
     """Blend a thing into (H, W, 3) float32, in place."""
     reach = int(thing.radius * 1.5) + 2
     left, top = max(int(centre[0]) - reach, 0), max(int(centre[1]) - reach, 0)
-    right, bottom = min(int(centre[0]) + reach + 1, picture.shape[1]), min(int(centre[1]) + reach + 1, picture.shape[0])
+    right, bottom = (
+        min(int(centre[0]) + reach + 1, picture.shape[1]),
+        min(int(centre[1]) + reach + 1, picture.shape[0]),
+    )
     if left >= right or top >= bottom:
         return
     y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
@@ -204,7 +214,9 @@ def _mean_colour(background: np.ndarray) -> np.ndarray:
 
 def _background(rng: np.random.Generator, size: tuple[int, int], photographs: list[np.ndarray]) -> np.ndarray:
     width, height = size
-    kind = rng.choice(["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"])
+    kind = rng.choice(
+        ["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"]
+    )
     base = rng.uniform(20, 235, 3)
     if kind == "photograph":
         photograph = photographs[rng.integers(len(photographs))]
@@ -215,7 +227,9 @@ def _background(rng: np.random.Generator, size: tuple[int, int], photographs: li
         return np.broadcast_to(base, (height, width, 3)).astype(np.float32)
     if kind == "gradient":
         other = rng.uniform(20, 235, 3)
-        along = np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        along = (
+            np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
+        )
         return (base + (other - base) * along / 2).astype(np.float32)
     cell = int(rng.choice([4, 8, 16, 32]))
     coarse = rng.uniform(-1, 1, (height // cell + 1, width // cell + 1, 1)) * rng.uniform(8, 45)
@@ -226,7 +240,10 @@ def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> Non
     """Blend a thing into (H, W, 3) float32, in place."""
     reach = int(thing.radius * 1.5) + 2
     left, top = max(int(centre[0]) - reach, 0), max(int(centre[1]) - reach, 0)
-    right, bottom = min(int(centre[0]) + reach + 1, picture.shape[1]), min(int(centre[1]) + reach + 1, picture.shape[0])
+    right, bottom = (
+        min(int(centre[0]) + reach + 1, picture.shape[1]),
+        min(int(centre[1]) + reach + 1, picture.shape[0]),
+    )
     if left >= right or top >= bottom:
         return
     y, x = np.mgrid[top:bottom, left:right].astype(np.float32)

@@ -31,7 +31,9 @@ log = logging.getLogger("magno.camera")
 class Decoder:
     """One stream's decoder. Feed access units in decode order; pictures come out in display order."""
 
-    def __init__(self, codec: str, extradata: bytes | None, picture_px: int, *, keyframes_only: bool = False) -> None:
+    def __init__(
+        self, codec: str, extradata: bytes | None, picture_px: int, *, keyframes_only: bool = False
+    ) -> None:
         self.has_vectors = codec in CODECS_WITH_VECTORS
         if not self.has_vectors and not keyframes_only:
             raise CameraError(
@@ -81,7 +83,9 @@ class Decoder:
     def _codec_frame(self, frame: Any, capture_ns: int) -> CodecFrame:
         pts_ns = int(frame.pts) if frame.pts is not None else 0
         pict_type = PictureType(frame.pict_type).name
-        link = Link.BROKEN if self._broken or frame.is_corrupt else Link.RESET if pict_type == "I" else Link.OK
+        link = (
+            Link.BROKEN if self._broken or frame.is_corrupt else Link.RESET if pict_type == "I" else Link.OK
+        )
         self._broken = bool(frame.is_corrupt)
         motion = None
         if self.has_vectors:

@@ -24,7 +24,9 @@ class CameraReader:
         self.request = request
         self.dropped = 0  # pictures the process could not hand over, known once the stream has ended
         command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=1 << 20)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=1 << 20
+        )
         assert self._process.stdout is not None
         self._pipe = self._process.stdout
 
@@ -67,7 +69,9 @@ class CameraReader:
 
     def _died(self) -> CameraError:
         code = self._process.wait(GOODBYE_S)
-        return CameraError(f"The camera wanted its reader process to live, found it gone (code {code}); start it again.")
+        return CameraError(
+            f"The camera wanted its reader process to live, found it gone (code {code}); start it again."
+        )
 
     def __enter__(self) -> CameraReader:
         return self

@@ -30,4 +30,6 @@ class CameraRequest:
         if self.until_s is not None and not self.until_s >= 0:
             raise CameraError(f"A time in the stream wants 0 s or more, found {self.until_s}.")
         if self.loop and self.pace == "fast":
-            raise CameraError("A loop wants the pace live, found fast, which would never end: leave one of them out.")
+            raise CameraError(
+                "A loop wants the pace live, found fast, which would never end: leave one of them out."
+            )

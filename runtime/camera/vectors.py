@@ -52,7 +52,12 @@ def _paint(vectors: np.ndarray, field: np.ndarray, mode: np.ndarray) -> None:
 
 
 def _put(
-    field: np.ndarray, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, kind: BlockMode
+    field: np.ndarray,
+    mode: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    values: np.ndarray,
+    kind: BlockMode,
 ) -> None:
     inside = (rows >= 0) & (rows < mode.shape[0]) & (columns >= 0) & (columns < mode.shape[1])
     rows, columns = rows[inside], columns[inside]

@@ -143,4 +143,6 @@ def _exactly(stream: BinaryIO, size: int) -> bytes | None:
 
 
 def _garbled(what: str) -> CameraError:
-    return CameraError(f"The engine wanted a message of its reader process, found garbage ({what}); start the camera again.")
+    return CameraError(
+        f"The engine wanted a message of its reader process, found garbage ({what}); start the camera again."
+    )

@@ -75,7 +75,9 @@ def read_camera(request: CameraRequest, outbox: Outbox) -> None:
     """Decode the source to its end into the outbox. Raises CameraError."""
     source = open_source(request, WallClock())
     try:
-        decoder = Decoder(source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only)
+        decoder = Decoder(
+            source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only
+        )
         outbox.put(Opened(source.codec, source.size, source.rate))
         for unit in source.units():
             for frame in decoder.decode(unit):

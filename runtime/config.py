@@ -1,0 +1,36 @@
+"""The engine's one configuration, filled from a file, flags or ROS parameters by `spec.from_dict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from magno.runtime.spec import SpecError
+
+LEAST = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    bundle: str  # folder that `magno export` wrote
+    backend: str = "ort"  # of the encoders: see encoder.BACKENDS
+    threads: int = 2  # of the language model
+    encoder_threads: int = 1
+    context_tokens: int = 2048  # cells of the one KV cache: all cameras and questions together
+    budget_tokens: int = 320  # of one camera's stream: sink and newest GOPs
+    max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
+    max_cameras: int = 4
+    max_queries: int = 4  # answered at once, each in its own fork
+    max_waiting: int = 32  # admitted and not yet begun; more are refused
+
+    def __post_init__(self) -> None:
+        if not self.bundle:
+            raise SpecError("bundle wants the folder that magno export wrote, found nothing.")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, int) and value < LEAST:
+                raise SpecError(f"{name} wants {LEAST} or more, found {value}.")
+        if self.budget_tokens * self.max_cameras > self.context_tokens:
+            raise SpecError(
+                f"context_tokens wants room for {self.max_cameras} cameras of {self.budget_tokens} tokens, found "
+                f"{self.context_tokens}. Raise it, or lower max_cameras or budget_tokens."
+            )

@@ -1,0 +1,67 @@
+"""A question's ticket: where its one answer arrives. Knows no model."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from magno.runtime.units import Answer, Query
+
+log = logging.getLogger("magno.engine")
+
+
+class Ticket:
+    """Handed out for each question. Safe from any thread."""
+
+    def __init__(self, query: Query, arrival_ns: int, on_text: Callable[[str], None] | None = None) -> None:
+        self.query, self.arrival_ns = query, arrival_ns
+        self._on_text = on_text
+        self._done = threading.Event()
+        self._answer: Answer | None = None
+        self._cancelled = threading.Event()
+        self._once = threading.Lock()
+
+    @property
+    def deadline_ns(self) -> int:
+        return self.arrival_ns + int(self.query.deadline_ms * 1e6)
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
+    @property
+    def done(self) -> bool:
+        return self._done.is_set()
+
+    def cancel(self) -> None:
+        """Ask for the end; it comes within one step, as an answer of its own."""
+        self._cancelled.set()
+
+    def result(self, timeout_s: float | None = None) -> Answer:
+        """Wait for the answer. Raises TimeoutError when it is not there in time; the question goes on."""
+        if not self._done.wait(timeout_s):
+            raise TimeoutError(
+                f"An answer was wanted within {timeout_s} s, found none yet. Wait longer, or cancel."
+            )
+        assert self._answer is not None
+        return self._answer
+
+    def tell(self, text: str) -> None:
+        """Hand on the text so far. A listener that raises is not called again: it must not harm the engine."""
+        if self._on_text is None:
+            return
+        try:
+            self._on_text(text)
+        except Exception:
+            log.exception("a listener of a question's text failed")
+            self._on_text = None
+
+    def settle(self, answer: Answer) -> bool:
+        """Give the one outcome; False when there was one already."""
+        with self._once:
+            if self._answer is not None:
+                return False
+            self._answer = answer
+        self._done.set()
+        return True

@@ -1,0 +1,228 @@
+"""One camera's thread: reader process -> windows -> features -> encoder -> the engine's inbox.
+
+Knows the encoder, but not the language model.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.clock import NS_PER_S, Clock
+from magno.runtime.encoder import Encoder
+from magno.runtime.features import keyframe_pixels, window_arrays
+from magno.runtime.spec import CodecSpec
+from magno.runtime.stream import Encoded
+from magno.runtime.units import CodecFrame, MagnoError, SpanKind
+from magno.runtime.window import FusedWindow, Keyframe, Windower
+
+INBOX_ITEMS = 4  # keyframes and windows that wait for the language model
+RETRY_S = 1.0  # between two attempts at a camera that was lost
+RATE_PICTURES = 32  # the rate is measured over so many
+
+log = logging.getLogger("magno.camera")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """One camera, as seen now."""
+
+    name: str
+    state: str  # "opening", "streaming", "ended" or "lost"
+    pictures_received: int
+    pictures_dropped: int
+    pictures_per_second: float
+    newest_capture_ns: int | None  # of the newest picture in the cache
+    cached_tokens: int
+    error: str  # one sentence, when lost
+
+
+class Inbox:
+    """Encoded items on their way to the language model; bounded. A live camera's newest is dropped when full."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._items: deque[Encoded] = deque()
+        self._room = threading.Condition()
+        self._wake = wake
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Encoded, *, wait: bool) -> bool:
+        """False: dropped, or nobody takes any more."""
+        with self._room:
+            while wait and not self._closed and len(self._items) >= INBOX_ITEMS:
+                self._room.wait()
+            if self._closed or len(self._items) >= INBOX_ITEMS:
+                return False
+            self._items.append(item)
+        self._wake()
+        return True
+
+    def take(self) -> Encoded | None:
+        with self._room:
+            if not self._items:
+                return None
+            self._room.notify()
+            return self._items.popleft()
+
+    def close(self) -> None:
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+
+
+class Watcher:
+    """Watches one camera from `open` until `close`; its items come out of `inbox`."""
+
+    def __init__(
+        self,
+        name: str,
+        request: CameraRequest,
+        encoder: Encoder,
+        codec: CodecSpec,
+        clock: Clock,
+        wake: Callable[[], None],
+    ) -> None:
+        self.name, self.request = name, request
+        self.inbox = Inbox(wake)
+        self._encoder, self._codec, self._clock, self._wake = encoder, codec, clock, wake
+        self._windower = Windower(
+            codec.window_pictures,
+            codec.windows_per_gop,
+            keyframes_only=request.keyframes_only or not encoder.has_windows,
+        )
+        self._state, self._error = "opening", ""
+        self._received = self._dropped = 0
+        self._next_sequence = 0
+        self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
+        self._lost_item = False
+        self._stopping = threading.Event()
+        self._reader: CameraReader | None = None
+        self._thread = threading.Thread(target=self._run, name=f"magno-watch-{name}", daemon=True)
+
+    def open(self) -> None:
+        """Open the camera and begin. Raises CameraError."""
+        self._reader = CameraReader(self.request)
+        try:
+            self._reader.opened()
+        except BaseException:
+            self._reader.close()
+            raise
+        self._state = "streaming"
+        self._thread.start()
+
+    @property
+    def pictures_dropped(self) -> int:
+        return self._dropped
+
+    @property
+    def finished(self) -> bool:
+        """Nothing more will come, and all that came was taken."""
+        return self._state in ("ended", "lost") and not self._thread.is_alive() and not len(self.inbox)
+
+    @property
+    def error(self) -> str:
+        return self._error
+
+    def lose(self, item: Encoded) -> None:
+        """The language model could not take this item: what follows needs a new anchor."""
+        self._dropped += item.pictures
+        self._lost_item = True
+
+    def status(self, newest_capture_ns: int | None, cached_tokens: int) -> CameraStatus:
+        arrivals = list(self._arrivals)
+        recent = len(arrivals) > 1 and self._state == "streaming"
+        span_ns = self._clock.now_ns() - arrivals[0] if recent else 0
+        rate = (len(arrivals) - 1) * NS_PER_S / span_ns if span_ns > 0 else 0.0
+        return CameraStatus(
+            self.name,
+            self._state,
+            self._received,
+            self._dropped,
+            rate,
+            newest_capture_ns,
+            cached_tokens,
+            self._error,
+        )
+
+    def close(self) -> None:
+        self._stopping.set()
+        self.inbox.close()
+        if self._reader is not None:
+            self._reader.kill()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        reader = self._reader
+        while reader is not None and not self._stopping.is_set():
+            try:
+                with reader:
+                    self._watch(reader)
+                self._state = "ended"
+                break
+            except MagnoError as error:
+                if self._stopping.is_set():
+                    break
+                self._state, self._error = "lost", str(error)
+                log.warning("camera %s: %s", self.name, error)
+            reader = self._reopen() if self.request.pace == "live" else None
+        self._wake()
+
+    def _watch(self, reader: CameraReader) -> None:
+        self._state, self._error = "streaming", ""
+        for frame in reader.frames():
+            self._count(frame)
+            if self._lost_item:
+                self._lost_item = False
+                self._windower.break_chain()
+            for item in self._windower.step(frame):
+                self._hand_on(item)
+        for item in self._windower.flush():
+            self._hand_on(item)
+
+    def _reopen(self) -> CameraReader | None:
+        """A new reader once the camera can be opened again; None when told to stop."""
+        while not self._stopping.wait(RETRY_S):
+            reader = CameraReader(self.request)
+            self._reader = reader
+            try:
+                reader.opened()
+            except CameraError as error:
+                self._error = str(error)
+                reader.close()
+                continue
+            self._windower.break_chain()
+            self._next_sequence = 0
+            return reader
+        return None
+
+    def _count(self, frame: CodecFrame) -> None:
+        lost = max(0, frame.sequence - self._next_sequence)
+        self._received += 1 + lost
+        self._dropped += lost
+        self._next_sequence = frame.sequence + 1
+        self._arrivals.append(self._clock.now_ns())
+
+    def _hand_on(self, item: Keyframe | FusedWindow) -> None:
+        encoded = self._encode(item)
+        if self.inbox.put(encoded, wait=self.request.pace == "fast"):
+            return
+        self._dropped += encoded.pictures
+        self._windower.break_chain()
+
+    def _encode(self, item: Keyframe | FusedWindow) -> Encoded:
+        frame = item.frame
+        if isinstance(item, Keyframe):
+            rows = self._encoder.keyframe(keyframe_pixels(frame.picture))[0]
+            return Encoded(SpanKind.KEYFRAME, rows, item.gop, frame.pts_ns, frame.capture_ns, 1)
+        rows = self._encoder.window(*window_arrays(item, self._codec))[0]
+        pictures = item.displacement.pictures
+        return Encoded(SpanKind.WINDOW, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures)
