@@ -34,9 +34,8 @@ def check_encoders(model: MagnoModel, bundle: Bundle, backend: str = "ort") -> d
 def check_language(checkpoint: Checkpoint, bundle: Bundle, llm_type: str) -> Parity:
     """Compare the prompt's tokens, and the logits after each. Raises ParityError or LanguageError."""
     layout = bundle.spec.layout
-    text = (
-        layout.system_text + layout.keyframe_text + layout.question_prefix + QUESTION + layout.question_suffix
-    )
+    question = layout.question_prefix + QUESTION + layout.question_suffix
+    text = layout.system_text + layout.keyframe_text + question
     tokens = Tokenizer.from_str(checkpoint.tokenizer_json).encode(text).ids
     config = LanguageConfig(context_tokens=len(tokens) + 1, max_sequences=1, threads=1)
     with LanguageModel.open(bundle.llm, config) as language, language.open_sequence() as sequence:

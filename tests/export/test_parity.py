@@ -1,4 +1,4 @@
-"""The exported graphs are the torch model, and nothing else."""
+"""What is exported is the torch model, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 from magno.export.checkpoint import load_checkpoint
 from magno.export.onnx_from_torch import OPSET
-from magno.export.parity import check_encoders
+from magno.export.parity import check_encoders, check_language
 from magno.export.tolerance import ParityError, check, compare
 from magno.runtime.bundle import open_bundle
 
@@ -27,6 +27,15 @@ def test_a_graph_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path)
         model.delta.projector.outer.bias += 0.01
     with pytest.raises(ParityError, match=r"delta\.onnx \(onnx\) wants an error of at most 0\.0001"):
         check_encoders(model, open_bundle(tiny_bundle))
+
+
+def test_a_language_model_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path) -> None:
+    checkpoint = load_checkpoint(tiny_folder)
+    check_language(checkpoint, open_bundle(tiny_bundle), "f32")
+    with torch.no_grad():
+        checkpoint.model.language.model.norm.weight *= 1.01
+    with pytest.raises(ParityError, match=r"llm\.gguf \(gguf f32\) wants an error"):
+        check_language(checkpoint, open_bundle(tiny_bundle), "f32")
 
 
 @pytest.mark.parametrize("name", ["vision.onnx", "delta.onnx"])
