@@ -58,7 +58,8 @@ def bundle_from_checkpoint(
 
     Engines and calibrations of the replaced bundle are kept: each names the graph it fits, and is refused
     where that has changed. Raises CheckpointError, SpecError, ParityError, and BundleError where `out` is a
-    folder that is not a bundle; EncoderError or LanguageError for a part that does not run; OSError where it cannot be written.
+    folder that is not a bundle; EncoderError or LanguageError for a part that does not run; OSError where it
+    cannot be written.
     """
     _check_replaceable(out)
     out = out.resolve()
