@@ -89,12 +89,11 @@ def duration_from_ns(duration_ns: int) -> Duration:
 
 
 def duration_from_ms(duration_ms: float | None) -> Duration:
-    """Milliseconds; None, not a number and what there is none of become zero."""
+    """Milliseconds; None and not-a-number become zero."""
     if duration_ms is None or math.isnan(duration_ms):
         return Duration()
-    if math.isinf(duration_ms):
-        return duration_from_ns(INT32_MAX * NS_PER_S if duration_ms > 0 else -INT32_MAX * NS_PER_S)
-    return duration_from_ns(round(duration_ms * NS_PER_MS))
+    limit_ms = INT32_MAX * 1e3
+    return duration_from_ns(round(max(-limit_ms, min(limit_ms, duration_ms)) * NS_PER_MS))
 
 
 def ms_from_duration(duration: Duration) -> float:

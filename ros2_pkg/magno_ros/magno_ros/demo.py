@@ -30,6 +30,7 @@ from magno_ros.process import NodeProcess, loopback_environment
 DEADLINE_S = 0.5
 ENOUGH_PICTURES = 40
 ENOUGH_S = 30.0
+TABLE_COLUMNS = 140  # where there is no terminal to ask
 
 
 class DemoError(MagnoError):
@@ -97,7 +98,7 @@ class Arrivals:
             self._changed.notify_all()
 
     def wait(self, cameras: list[str]) -> None:
-        """Until every camera has ENOUGH_PICTURES. Raises DemoError after ENOUGH_S or when a camera is lost."""
+        """Until every camera has ENOUGH_PICTURES. Raises DemoError after ENOUGH_S or if a camera is lost."""
         until = time.monotonic() + ENOUGH_S
         with self._changed:
             while not all(self._enough(name) for name in cameras):
@@ -128,6 +129,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(argv)
     console = Console(stderr=args.json)
+    if not console.is_terminal:
+        console = Console(stderr=args.json, width=TABLE_COLUMNS)
     os.environ.update(loopback_environment())
     try:
         with tempfile.TemporaryDirectory(prefix="magno-demo-") as folder:
@@ -176,7 +179,7 @@ def ask_one(client: MagnoClient, asked: Asked, truth: str | None, began: float, 
     watched_s = time.monotonic() - began
     camera = CAMERAS[asked.camera]
     if asked.through == "ask":
-        told: Callable[[str], None] = lambda text: console.print(f"  so far: {text}", markup=False)  # noqa: E731
+        told: Callable[[str], None] = lambda text: console.print(f"  so far: {_line(text)}", markup=False)  # noqa: E731
         goal = client.start(asked.question, camera=camera, deadline_s=DEADLINE_S, on_text=told)
         answer: Any = goal.result()[0]
     else:
@@ -214,13 +217,13 @@ def compare(bundle: Path, clip: Path, rows: list[Row]) -> Compared | None:
 
 
 def show(console: Console, rows: list[Row], compared: Compared | None) -> None:
-    table = Table(title=f"Asked over ROS 2, {DEADLINE_S * 1e3:.0f} ms to answer")
+    table = Table(title=f"Asked over ROS 2 with a deadline of {DEADLINE_S * 1e3:.0f} ms; times in ms")
     for heading in ("camera", "question", "answer", "truth", "outcome"):
         table.add_column(heading)
-    for heading in ("TTFT ms", "latency ms", "picture's age ms", "tokens in cache"):
+    for heading in ("first token", "latency", "picture's age", "tokens cached"):
         table.add_column(heading, justify="right")
     for row in rows:
-        told = row.answer or row.error
+        told = _line(row.answer) or row.error
         numbers = [_figure(value) for value in (row.ttft_ms, row.latency_ms, row.age_ms)]
         table.add_row(
             row.camera, row.question, told, row.truth or "-", row.outcome, *numbers, str(row.cached_tokens)
@@ -230,9 +233,13 @@ def show(console: Console, rows: list[Row], compared: Compared | None) -> None:
         console.print("The paper's way was not measured.")
         return
     console.print(
-        f"The paper's way, everything prefilled when asked: {compared.prefill_ttft_ms:.0f} ms to the first token "
-        f"of {compared.question!r}, {compared.ratio:.1f} times ours."
+        f"The paper's way, everything prefilled when asked: {compared.prefill_ttft_ms:.0f} ms to the first "
+        f"token of {compared.question!r}, {compared.ratio:.1f} times ours."
     )
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _figure(value: float | None) -> str:

@@ -27,14 +27,14 @@ def loopback_environment(domain: int | None = None) -> dict[str, str]:
 class NodeProcess:
     """A context manager: the node runs inside, with its output in a log file."""
 
-    def __init__(self, parameters: Mapping[str, Any], log: Path) -> None:
-        self.log = log
+    def __init__(self, parameters: Mapping[str, Any], log: Path, name: str = "magno") -> None:
+        self.log, self.name = log, name
         self._parameters = parameters
         self._file: IO[bytes] | None = None
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> NodeProcess:
-        command = [sys.executable, "-m", "magno_ros.main", "--ros-args"]
+        command = [sys.executable, "-m", "magno_ros.main", "--ros-args", "-r", f"__node:={self.name}"]
         for name, value in self._parameters.items():
             command += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML
         self._file = self.log.open("wb")
