@@ -59,7 +59,9 @@ step() {
   say "  $name done, $((SECONDS - began)) s"
 }
 stop() {
-  [ -n "$child" ] && kill -TERM -- "-$child" 2>/dev/null
+  if [ -n "$child" ]; then
+    kill -TERM -- "-$child" 2>/dev/null && wait "$child" 2>/dev/null
+  fi
   printf '\n' >&2
   die "interrupted; run it again, it goes on with the step it was at."
 }
