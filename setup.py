@@ -14,7 +14,7 @@ FOLDERS = {
     "magno.calibration": "calibration",
     "magno.training": "training",
 }
-EXPORT = ["torch>=2.6", "transformers>=4.48", "onnx>=1.17", "onnxscript>=0.3", "gguf>=0.16", "safetensors>=0.5"]
+EXPORT = ["torch>=2.6", "transformers>=4.48", "onnx>=1.17", "onnxscript>=0.3", "gguf>=0.16", "safetensors>=0.5", "tokenizers>=0.20"]
 
 setup(
     name="magno",
@@ -36,7 +36,7 @@ setup(
     ],
     extras_require={
         "export": EXPORT,
-        "train": [*EXPORT, "tokenizers>=0.20", "matplotlib>=3.8"],
+        "train": [*EXPORT, "matplotlib>=3.8"],
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
     entry_points={"console_scripts": ["magno = magno.cli:main"]},

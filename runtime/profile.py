@@ -3,6 +3,7 @@ but the profile it fills."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 
 from magno.runtime.clock import NS_PER_MS, Clock
@@ -10,21 +11,27 @@ from magno.runtime.deadline import LatencyProfile
 from magno.runtime.language import LanguageModel
 
 SHORT_TOKENS = 8
-STEPS = 6
+REPEATS = 5
 
 
 def measure(language: LanguageModel, clock: Clock, max_step_tokens: int) -> LatencyProfile:
-    """A profile from two prefills and a few decode steps on a sequence that is dropped again."""
-    token = next(iter(language.tokenize("a")), 0)
+    """A profile from a few prefills and decode steps on a sequence that is dropped again; medians, since the
+    first of each builds graphs and faults pages in."""
+    token = language.tokenize("a")[0]
     long_tokens = max(SHORT_TOKENS * 2, min(max_step_tokens, language.free_tokens // 2))
+    short_ms = statistics.median(_prefill_ms(language, clock, [token] * SHORT_TOKENS) for _ in range(REPEATS))
+    long_ms = statistics.median(_prefill_ms(language, clock, [token] * long_tokens) for _ in range(REPEATS))
     with language.open_sequence() as sequence:
-        sequence.append([token] * SHORT_TOKENS)  # the first decode builds graphs and faults pages in
-        short_ms = _timed(clock, lambda: sequence.append([token] * SHORT_TOKENS, want_logits=True))
-        long_ms = _timed(clock, lambda: sequence.append([token] * long_tokens, want_logits=True))
+        sequence.append([token], want_logits=True)
         sequence.step()
-        step_ms = max(_timed(clock, sequence.step) for _ in range(STEPS))
+        step_ms = statistics.median(_timed(clock, sequence.step) for _ in range(REPEATS))
     token_ms = max(0.0, (long_ms - short_ms) / (long_tokens - SHORT_TOKENS))
     return LatencyProfile(max(0.0, short_ms - SHORT_TOKENS * token_ms), token_ms, step_ms)
+
+
+def _prefill_ms(language: LanguageModel, clock: Clock, tokens: list[int]) -> float:
+    with language.open_sequence() as sequence:
+        return _timed(clock, lambda: sequence.append(tokens, want_logits=True))
 
 
 def _timed(clock: Clock, work: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ Knows no file and no library: dictionaries in, frozen dataclasses out, one sente
 from __future__ import annotations
 
 import dataclasses
-import math
+import re
 import types
 import typing
 from dataclasses import dataclass
@@ -83,9 +83,16 @@ class TokenLayout:
     question_suffix: str
     stop_text: str  # the special token that ends an answer
 
-    @property
-    def keyframe_has_time(self) -> bool:
-        return "{seconds" in self.keyframe_text
+    def __post_init__(self) -> None:
+        if re.search(r"[{}]", TIME_FIELD.sub("", self.keyframe_text)):
+            raise SpecError(
+                f"keyframe_text wants plain text and at most {{seconds}} or {{seconds:.1f}}, found "
+                f"{self.keyframe_text[:80]!r}."
+            )
+
+    def text_before_keyframe(self, seconds: float) -> str:
+        """keyframe_text, told the time of the picture in the stream."""
+        return self.keyframe_text.format(seconds=seconds) if "{" in self.keyframe_text else self.keyframe_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,10 @@ class ModelSpec:
     codec: CodecSpec
     layout: TokenLayout
 
+
+LARGEST = 1e300  # of a float field: a longer integer would not convert
+# A keyframe's text may tell the time, and ask nothing else of str.format.
+TIME_FIELD = re.compile(r"\{seconds(:\.[0-9]f)?\}")
 
 T = TypeVar("T")
 
@@ -160,8 +171,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         inner = typing.get_args(hint)[1]
         return {str(key): _convert(inner, item, f"{where}.{key}") for key, item in value.items()}
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise SpecError(f"{where} wants a finite number, found {value}.")
+        if not -LARGEST <= value <= LARGEST:  # false for NaN too
+            raise SpecError(f"{where} wants a finite number, found {str(value)[:40]}.")
         return float(value)
     if isinstance(value, hint) and not (hint is int and isinstance(value, bool)):
         return value

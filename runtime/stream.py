@@ -85,11 +85,9 @@ class LiveStream:
         self.sequence.release()
 
     def _text_before(self, item: Encoded) -> list[int]:
-        text = self._spec.layout.keyframe_text
-        if item.kind is not SpanKind.KEYFRAME or not text:
+        if item.kind is not SpanKind.KEYFRAME:
             return []
-        if self._spec.layout.keyframe_has_time:
-            text = text.format(seconds=item.pts_ns / NS_PER_S)
+        text = self._spec.layout.text_before_keyframe(item.pts_ns / NS_PER_S)
         return self._language.tokenize(text, special=True)
 
     def _make_room(self, incoming_tokens: int) -> None:

@@ -148,7 +148,9 @@ def train(args: argparse.Namespace, model: MagnoModel, tokenizer: Tokenizer) -> 
             step += 1
             losses.append((loss.item(), head_loss.item()))
             spent += time.monotonic() - began
-            progress.update(bar, completed=spent, note=f"step {step} loss {np.mean(losses[-50:], 0).round(3)}")
+            progress.update(
+                bar, completed=spent, note=f"step {step} loss {np.mean(losses[-50:], 0).round(3)}"
+            )
             if time.monotonic() - saved > CHECKPOINT_EVERY_S or spent >= total:
                 whole = spent >= total
                 score = accuracy(trainee, examiner, held, 400 if whole else 100)

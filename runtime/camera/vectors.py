@@ -21,49 +21,63 @@ def motion_field(
     """Paint exported vectors on the block grid.
 
     `vectors` is PyAV's structured array (None: the picture has none) and `coded_size` is width, height. Blocks
-    without a vector are INTRA when the picture arrived `intact`, else MISSING.
+    without a vector are INTRA when the picture arrived `intact`, else MISSING. A block that was predicted from
+    both sides keeps its past vector and is BI; one predicted from the future alone has no past: MISSING.
     """
     columns, rows = (-(-side // BLOCK_PX) for side in coded_size)
-    field = np.zeros((rows, columns, 2), np.int16)
-    mode = np.full((rows, columns), BlockMode.INTRA if intact else BlockMode.MISSING, np.uint8)
+    # A row and a column to spare, so that a partition of 16 px cannot reach past the arrays. A vector's two
+    # numbers travel packed as one: half the writes.
+    packed = np.zeros((rows + 1, columns + 1), np.int32)
+    mode = np.full(packed.shape, BlockMode.INTRA if intact else BlockMode.MISSING, np.uint8)
     if vectors is not None and len(vectors):
-        _paint(vectors, field, mode)
-    return MotionField(field, mode, BLOCK_PX, coded_size, link)
+        usable = _usable(vectors, rows, columns)
+        if not usable.all():
+            vectors = vectors[usable]
+        future = vectors["source"] > 0
+        if not future.any():
+            _paint_past(vectors, packed, mode)
+        else:
+            _paint_past(vectors[~future], packed, mode)
+            blocks = _blocks(vectors[future], columns + 1)[0]
+            mode.flat[blocks] = np.where(mode.flat[blocks] == BlockMode.INTER, BlockMode.BI, BlockMode.MISSING)
+    field = np.ascontiguousarray(packed[:rows, :columns]).view(np.int16).reshape(rows, columns, 2)
+    return MotionField(field, np.ascontiguousarray(mode[:rows, :columns]), BLOCK_PX, coded_size, link)
 
 
-def _paint(vectors: np.ndarray, field: np.ndarray, mode: np.ndarray) -> None:
-    scale = np.maximum(vectors["motion_scale"].astype(np.int32), 1)
-    x = np.rint(-QPEL * vectors["motion_x"].astype(np.int32) / scale)
-    y = np.rint(-QPEL * vectors["motion_y"].astype(np.int32) / scale)
+def _usable(vectors: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """(n,) bool: of a size that is known, and begins inside the picture. Damaged streams have others."""
+    width, height = vectors["w"], vectors["h"]
+    left, top = _first(vectors["dst_x"], width), _first(vectors["dst_y"], height)
+    known = ((width == 8) | (width == 16)) & ((height == 8) | (height == 16))
+    return np.asarray(known & (left >= 0) & (left < columns) & (top >= 0) & (top < rows))
+
+
+def _first(centre: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """Index of the first block under a partition, along one axis."""
+    return np.asarray((centre.astype(np.intp) - (side >> 1)) // BLOCK_PX)
+
+
+def _blocks(vectors: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Flat index of every block under the vectors' partitions, and which vector each belongs to."""
+    place = _first(vectors["dst_y"], vectors["h"]) * stride + _first(vectors["dst_x"], vectors["w"])
+    wide, tall = np.flatnonzero(vectors["w"] == 16), np.flatnonzero(vectors["h"] == 16)
+    both = wide[vectors["h"][wide] == 16]
+    blocks = np.concatenate([place, place[wide] + 1, place[tall] + stride, place[both] + stride + 1])
+    return blocks, np.concatenate([np.arange(len(place)), wide, tall, both])
+
+
+def _paint_past(vectors: np.ndarray, packed: np.ndarray, mode: np.ndarray) -> None:
+    blocks, owner = _blocks(vectors, packed.shape[1])
+    packed.flat[blocks] = _displacement(vectors)[owner]
+    mode.flat[blocks] = BlockMode.INTER
+
+
+def _displacement(vectors: np.ndarray) -> np.ndarray:
+    """(n,) int32: x and y in quarter pixels, as two int16, packed."""
+    scale = np.maximum(vectors["motion_scale"], 1)
     limit = np.iinfo(np.int16)
-    displacement = np.clip(np.stack([x, y], 1), limit.min, limit.max).astype(np.int16)
-    future = vectors["source"] > 0
-    # Past references last, so that of a block predicted from both sides the past vector stays.
-    for kind, chosen in ((BlockMode.BI, future), (BlockMode.INTER, ~future)):
-        for width, height in ((16, 16), (16, 8), (8, 16), (8, 8)):
-            group = chosen & (vectors["w"] == width) & (vectors["h"] == height)
-            if not group.any():
-                continue
-            left = (vectors["dst_x"][group].astype(np.int32) - width // 2) // BLOCK_PX
-            top = (vectors["dst_y"][group].astype(np.int32) - height // 2) // BLOCK_PX
-            for row in range(height // BLOCK_PX):
-                for column in range(width // BLOCK_PX):
-                    _put(field, mode, top + row, left + column, displacement[group], kind)
-
-
-def _put(
-    field: np.ndarray,
-    mode: np.ndarray,
-    rows: np.ndarray,
-    columns: np.ndarray,
-    values: np.ndarray,
-    kind: BlockMode,
-) -> None:
-    inside = (rows >= 0) & (rows < mode.shape[0]) & (columns >= 0) & (columns < mode.shape[1])
-    rows, columns = rows[inside], columns[inside]
-    if kind is BlockMode.INTER:
-        both = mode[rows, columns] == BlockMode.BI
-        mode[rows, columns] = np.where(both, BlockMode.BI, BlockMode.INTER)
-    else:
-        mode[rows, columns] = kind
-    field[rows, columns] = values[inside]
+    pair = np.empty((len(vectors), 2), np.int16)
+    for axis, name in enumerate(("motion_x", "motion_y")):
+        quarters = np.rint(-QPEL * vectors[name].astype(np.float64) / scale)
+        pair[:, axis] = np.clip(quarters, limit.min, limit.max)
+    return pair.view(np.int32)[:, 0]

@@ -1,0 +1,39 @@
+"""`magno VERB`: one table of verbs; each lives in its own file and is imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+
+from magno import __version__
+
+VERBS = {
+    "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
+    "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
+    "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
+}
+INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a verb; its exit code. 2: what was asked for cannot be done, and one sentence said why."""
+    words = sys.argv[1:] if argv is None else argv
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    parser = argparse.ArgumentParser(prog="magno", description="Ask a robot's camera, before a deadline.")
+    parser.add_argument("--version", action="version", version=f"magno {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, (module, summary) in VERBS.items():
+        sub = verbs.add_parser(verb, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if verb == chosen:
+            importlib.import_module(module).add_arguments(sub)
+    args = parser.parse_args(words)
+    try:
+        code: int = importlib.import_module(VERBS[args.verb][0]).run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""`magno ask CLIP QUESTION`: play a clip up to a moment as fast as it can, then ask. No ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from rich.console import Console
+
+from magno.runtime.clock import NS_PER_MS, NS_PER_S
+from magno.runtime.config import EngineConfig
+from magno.runtime.engine import Engine
+from magno.runtime.units import Answer, MagnoError, Outcome, Query
+
+DEFAULT_BUNDLE = "bundles/pocket"
+POLL_S = 0.2
+CAMERA = "clip"
+EXIT_CODES = {Outcome.COMPLETE: 0, Outcome.PARTIAL: 0, Outcome.FAILED: 2, Outcome.REFUSED: 3}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument("clip", metavar="CLIP", help="video file: H.264 or MPEG-4 Part 2")
+    parser.add_argument("question", metavar="QUESTION")
+    parser.add_argument("--at", type=float, metavar="SECONDS", help="when to ask; default: the clip's end")
+    parser.add_argument("--deadline-ms", type=float, default=5000.0, metavar="N", help="default: %(default)s")
+    parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--keyframes-only", action="store_true", help="for codecs without motion vectors")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Answer one question about one clip; whatever happens, one outcome is printed."""
+    try:
+        answer = _ask(args)
+    except MagnoError as error:
+        answer = Answer("", Outcome.FAILED, str(error))
+    if args.json:
+        print(json.dumps(_as_json(answer)))
+    elif answer.text:
+        print(answer.text)
+    if not args.json or answer.outcome is Outcome.FAILED:
+        _explain(answer)
+    return EXIT_CODES[answer.outcome]
+
+
+def _ask(args: argparse.Namespace) -> Answer:
+    with Engine.open(EngineConfig(bundle=args.bundle)) as engine:
+        engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
+        console = Console(stderr=True)
+        with console.status("watching") as status:
+            while not engine.wait_ended(CAMERA, POLL_S):
+                status.update(f"watching: {engine.status()[CAMERA].pictures_received} pictures")
+        return engine.ask(Query(args.question, CAMERA, args.deadline_ms))
+
+
+def _explain(answer: Answer) -> None:
+    if answer.error:
+        print(answer.error, file=sys.stderr)
+    if answer.frame_pts_ns is None:
+        return
+    first = "no token" if answer.ttft_ms is None else f"first token after {answer.ttft_ms:.0f} ms"
+    print(
+        f"{answer.outcome.value}, {first}, {answer.latency_ms:.0f} ms in all; saw the clip up to "
+        f"{answer.frame_pts_ns / NS_PER_S:.2f} s in {answer.visual_tokens} visual tokens",
+        file=sys.stderr,
+    )
+
+
+def _as_json(answer: Answer) -> dict[str, object]:
+    return {
+        "text": answer.text,
+        "outcome": answer.outcome.value,
+        "ttft_ms": answer.ttft_ms,
+        "latency_ms": answer.latency_ms,
+        "frame_pts_ms": None if answer.frame_pts_ns is None else answer.frame_pts_ns / NS_PER_MS,
+        "visual_tokens": answer.visual_tokens,
+        "error": answer.error,
+    }
