@@ -60,7 +60,7 @@ step() {
 }
 stop() {
   if [ -n "$child" ]; then
-    kill -TERM -- "-$child" 2>/dev/null && wait "$child" 2>/dev/null
+    kill -TERM -- "-$child" 2>/dev/null && wait "$child" 2>/dev/null || true
   fi
   printf '\n' >&2
   die "interrupted; run it again, it goes on with the step it was at."
