@@ -14,7 +14,15 @@ FOLDERS = {
     "magno.calibration": "calibration",
     "magno.training": "training",
 }
-EXPORT = ["torch>=2.6", "transformers>=4.48", "onnx>=1.17", "onnxscript>=0.3", "gguf>=0.16", "safetensors>=0.5", "tokenizers>=0.20"]
+EXPORT = [
+    "torch>=2.6",
+    "transformers>=4.48",
+    "onnx>=1.17",
+    "onnxscript>=0.3",
+    "gguf>=0.16",
+    "safetensors>=0.5",
+    "tokenizers>=0.20",
+]
 
 setup(
     name="magno",

@@ -169,12 +169,17 @@ class Watcher:
                 self._state = "ended"
                 break
             except MagnoError as error:
-                if self._stopping.is_set():
-                    break
-                self._state, self._error = "lost", str(error)
-                log.warning("camera %s: %s", self.name, error)
+                self._lose_camera(str(error))
+            except Exception as error:  # a fault of ours must not leave a camera that looks alive
+                log.exception("camera %s failed", self.name)
+                self._lose_camera(f"The camera's thread has a fault ({type(error).__name__}): see the log.")
             reader = self._reopen() if self.request.pace == "live" else None
         self._wake()
+
+    def _lose_camera(self, error: str) -> None:
+        if not self._stopping.is_set():
+            self._state, self._error = "lost", error
+            log.warning("camera %s: %s", self.name, error)
 
     def _watch(self, reader: CameraReader) -> None:
         self._state, self._error = "streaming", ""
