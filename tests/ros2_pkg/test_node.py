@@ -1,5 +1,6 @@
 """The node end to end: its own process, the real engine, real services on loopback."""
 
+import os
 import signal
 import threading
 import time
@@ -18,7 +19,7 @@ from magno_interfaces.srv import Query
 
 from magno_ros.client import ClientError, MagnoClient
 from magno_ros.conversions import ms_from_duration
-from magno_ros.process import NodeProcess
+from magno_ros.process import NodeProcess, loopback_environment
 
 COMPLETE, PARTIAL = Query.Response.COMPLETE, Query.Response.PARTIAL
 REFUSED, FAILED = Query.Response.REFUSED, Query.Response.FAILED
@@ -56,7 +57,8 @@ class Robot:
 def robot(folder: Path, **parameters: object) -> Iterator[Robot]:
     heard: list[StreamStatus] = []
     dotted = {name.replace("__", "."): value for name, value in parameters.items()}
-    name = f"magno_{uuid.uuid4().hex[:8]}"  # several live side by side
+    name = f"magno_{uuid.uuid4().hex[:8]}"
+    os.environ.update(loopback_environment())  # a domain each: discovery among many takes seconds
     with ExitStack() as stack:
         node = stack.enter_context(NodeProcess(dotted, folder / "node.log", name))
         client = stack.enter_context(MagnoClient(name, on_status=heard.append))

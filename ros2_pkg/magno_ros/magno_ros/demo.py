@@ -165,7 +165,11 @@ def ask_all(
     for name, clip in clips.items():
         parameters |= {f"{CAMERAS[name]}.url": str(clip), f"{CAMERAS[name]}.loop": True}
     arrivals = Arrivals()
-    with NodeProcess(parameters, folder / "node.log") as node, MagnoClient(on_status=arrivals.tell) as client:
+    name = f"magno_{os.getpid()}"  # another demo may be in the same domain
+    with (
+        NodeProcess(parameters, folder / "node.log", name) as node,
+        MagnoClient(name, on_status=arrivals.tell) as client,
+    ):
         console.print("node started as its own process; configuring it: the model is loaded")
         for transition in ("configure", "activate"):
             if not client.change_state(transition):

@@ -165,7 +165,9 @@ class MagnoNode(LifecycleNode):
 
 def guard_transitions(node: LifecycleNode) -> None:
     """Answer a transition that the state does not allow: rclpy raises into the executor, and says nothing."""
-    service = node._service_change_state
+    service = getattr(node, "_service_change_state", None)  # rclpy has no public way to it
+    if service is None:
+        return
     change = service.callback
 
     def change_or_refuse(request: Any, response: Any) -> Any:
