@@ -25,9 +25,8 @@ def keyframe_pixels(picture: np.ndarray) -> np.ndarray:
 def window_arrays(window: FusedWindow, codec: CodecSpec) -> tuple[np.ndarray, np.ndarray]:
     """motion (1, P*P, motion_width) float32 and residual (1, 1, S, S) float32 of a window."""
     pooled = pool_motion(window.displacement, window.frame.size, codec)
-    return motion_patches(pooled, codec)[None], residual(window.before, window.frame.picture, pooled, codec)[
-        None
-    ]
+    changed = residual(window.before, window.frame.picture, pooled, codec)
+    return motion_patches(pooled, codec)[None], changed[None]
 
 
 def pool_motion(displacement: Displacement, size: tuple[int, int], codec: CodecSpec) -> np.ndarray:
@@ -63,7 +62,7 @@ def residual(before: np.ndarray, after: np.ndarray, pooled: np.ndarray, codec: C
     row, column = np.mgrid[0:side, 0:side].astype(np.float32)
     row, column = np.clip(row - moved[..., 1], 0, side - 1), np.clip(column - moved[..., 0], 0, side - 1)
     predicted = bilinear(luma(before), row, column)
-    return ((luma(after) - predicted) / codec.residual_scale)[None].astype(np.float32)
+    return np.asarray((luma(after) - predicted) / codec.residual_scale, dtype=np.float32)[None]
 
 
 def luma(picture: np.ndarray) -> np.ndarray:
@@ -73,11 +72,13 @@ def luma(picture: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _overlap(blocks: int, block_px: int, visible_px: int, cells: int) -> np.ndarray:
-    """(cells, blocks): which share of a cell each block covers; rows sum to 1. Blocks past the visible edge
-    (coding rounds up to whole macroblocks) count for nothing."""
+    """(cells, blocks), read-only since it is cached: which share of a cell each block covers; rows sum to 1.
+    Blocks past the visible edge (coding rounds up to whole macroblocks) count for nothing."""
     edges = np.linspace(0, visible_px, cells + 1)
     starts = np.arange(blocks) * block_px
     stops = np.minimum(starts + block_px, visible_px)
     low = np.maximum(edges[:-1, None], starts[None])
     high = np.minimum(edges[1:, None], stops[None])
-    return (np.maximum(high - low, 0) / (visible_px / cells)).astype(np.float32)
+    share = np.asarray(np.maximum(high - low, 0) / (visible_px / cells), dtype=np.float32)
+    share.setflags(write=False)
+    return share

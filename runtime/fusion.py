@@ -12,6 +12,9 @@ import numpy as np
 
 from magno.runtime.units import BlockMode, MotionField
 
+KNOWN = np.zeros(256, np.float32)  # by BlockMode: 1 where a block has a vector
+KNOWN[[BlockMode.INTER, BlockMode.SKIP, BlockMode.BI]] = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Displacement:
@@ -26,8 +29,7 @@ class Displacement:
 def start(field: MotionField) -> Displacement:
     """The chain after its first picture: that picture's own vectors. Blocks without one are not valid."""
     px = field.mv_qpel.astype(np.float32) * 0.25
-    known = (field.mode == BlockMode.INTER) | (field.mode == BlockMode.SKIP) | (field.mode == BlockMode.BI)
-    return Displacement(px, known.astype(np.float32), field.block_px, 1)
+    return Displacement(px, KNOWN[field.mode], field.block_px, 1)
 
 
 def chain(before: Displacement | None, field: MotionField) -> Displacement:
@@ -41,22 +43,30 @@ def chain(before: Displacement | None, field: MotionField) -> Displacement:
             f"{step.px.shape} of {step.block_px} px. Start a new chain when the picture size changes."
         )
     rows, columns = step.valid.shape
-    row, column = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    source_column = np.clip(column - step.px[..., 0] / step.block_px, 0, columns - 1)
-    source_row = np.clip(row - step.px[..., 1] / step.block_px, 0, rows - 1)
-    came_from = bilinear(before.px, source_row, source_column)
-    nearest = before.valid[np.rint(source_row).astype(np.intp), np.rint(source_column).astype(np.intp)]
-    return Displacement(step.px + came_from, step.valid * nearest, step.block_px, before.pictures + 1)
+    px, valid = step.px + before.px, step.valid * before.valid
+    # Blocks that stand still came from their own place: only those that move are traced.
+    moving = np.flatnonzero(field.mv_qpel.any(axis=-1))
+    row, column = np.divmod(moving, columns)
+    moved = step.px.reshape(-1, 2)[moving]
+    source_column = np.clip(column - moved[:, 0] / step.block_px, 0, columns - 1)
+    source_row = np.clip(row - moved[:, 1] / step.block_px, 0, rows - 1)
+    px.reshape(-1, 2)[moving] = moved + bilinear(before.px, source_row, source_column)
+    nearest = np.rint(source_row).astype(np.intp) * columns + np.rint(source_column).astype(np.intp)
+    valid.reshape(-1)[moving] = step.valid.reshape(-1)[moving] * before.valid.reshape(-1)[nearest]
+    return Displacement(px, valid, step.block_px, before.pictures + 1)
 
 
 def bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Sample `image` (H, W) or (H, W, C) at fractional positions that lie inside it."""
-    top, left = np.floor(row).astype(np.intp), np.floor(column).astype(np.intp)
-    below = np.minimum(top + 1, image.shape[0] - 1)
-    right = np.minimum(left + 1, image.shape[1] - 1)
+    """Sample `image` (H, W) or (H, W, C) float32 at fractional positions that lie inside it."""
+    height, width = image.shape[:2]
+    top, left = row.astype(np.intp), column.astype(np.intp)  # positions are not negative: this is the floor
     down, across = row - top, column - left
-    if image.ndim == 3:
-        down, across = down[..., None], across[..., None]
-    upper = image[top, left] * (1 - across) + image[top, right] * across
-    lower = image[below, left] * (1 - across) + image[below, right] * across
-    return np.asarray(upper * (1 - down) + lower * down, dtype=np.float32)
+    below = np.minimum(top + 1, height - 1) * width
+    top *= width
+    right = np.minimum(left + 1, width - 1)
+    pixels = image.reshape(height * width, -1)
+    down, across = down[..., None], across[..., None]
+    upper = pixels.take(top + left, 0) * (1 - across) + pixels.take(top + right, 0) * across
+    lower = pixels.take(below + left, 0) * (1 - across) + pixels.take(below + right, 0) * across
+    mixed = np.asarray(upper * (1 - down) + lower * down, dtype=np.float32)
+    return mixed.reshape(*row.shape, *image.shape[2:])

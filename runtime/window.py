@@ -1,9 +1,10 @@
 """Which pictures become keyframes and which are fused into windows. Pure; knows no model and no camera.
 
 Cadence: a keyframe, then `windows_per_gop` windows of `window_pictures` pictures each, then the next keyframe.
-Whatever breaks the motion chain (an intra picture, a loss, a gap in the sequence) ends the window early, and
-the picture itself, being intact, becomes the next keyframe. B-pictures are left out: with one reference, the
-pictures around them refer past them, so the chain stays sound.
+What ends a window early: an intra picture, which becomes the next keyframe; a gap in the sequence or another
+picture size, after which the next intact picture does; a damaged picture (BROKEN), after which nothing is shown
+to the model until an intact one. B-pictures are left out: with one reference, the pictures around them refer
+past them, so the chain stays sound.
 """
 
 from __future__ import annotations
@@ -53,17 +54,22 @@ class Windower:
     def step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
         last, self._last = self._last, frame
-        gap = last is None or frame.sequence != last.sequence + 1 or frame.size != last.size
-        if self._keyframes_only or frame.motion is None:
-            return self._keyframe_only(frame)
-        if frame.pict_type == "B" and not gap:
+        motion = frame.motion
+        damaged = motion is not None and motion.link is Link.BROKEN
+        if self._keyframes_only or motion is None:
+            return [] if damaged else self._keyframe_only(frame)
+        if last is None or frame.sequence != last.sequence + 1 or frame.size != last.size:
+            self._base = self._chain = None  # the open window is dropped: after a gap it may be old news
+        if damaged:
+            fused, self._base = self._close(), None  # what was fused before the damage is sound
+            return fused
+        if frame.pict_type == "B":
             return []
-        if gap or self._base is None or frame.motion.link is not Link.OK:
-            # What was fused up to a break is sound; after a gap it may be old news.
-            return [*([] if gap else self._close()), self._anchor(frame)]
+        if self._base is None or motion.link is Link.RESET:
+            return [*self._close(), self._anchor(frame)]
         if self._windows == self._windows_per_gop:
             return [self._anchor(frame)]
-        self._chain, self._tip = fusion.chain(self._chain, frame.motion), frame
+        self._chain, self._tip = fusion.chain(self._chain, motion), frame
         return self._close() if self._chain.pictures == self._window_pictures else []
 
     def flush(self) -> list[Keyframe | FusedWindow]:

@@ -29,11 +29,12 @@ class FileSource:
 
     def __init__(self, request: CameraRequest, clock: Clock) -> None:
         path = Path(request.url.removeprefix("file://"))
-        if not path.is_file():
-            found = "a folder" if path.is_dir() else "no such file"
-            raise CameraError(f"Wanted a video file at {path}, found {found}. Check the path.")
+        found = _what_is_at(path)
+        if found != "a file":
+            raise CameraError(f"Wanted a video file at {str(path)[:500]!r}, found {found}. Check the path.")
         try:
-            self._container = av.open(str(path), options=OPTIONS)
+            # Absolute, since a relative name with a colon would be taken for a protocol.
+            self._container = av.open(str(path.absolute()), options=OPTIONS)
         except (av.FFmpegError, ValueError) as error:
             raise CameraError(
                 f"Wanted a video file at {path}, found something else ({_reason(error)}). "
@@ -46,13 +47,20 @@ class FileSource:
         self._stream: VideoStream = self._container.streams.video[0]
         self._request, self._clock, self._path = request, clock, path
         context = self._stream.codec_context
+        if context is None:  # what libavcodec has no decoder for
+            self._container.close()
+            raise CameraError(f"Wanted a codec that libavcodec decodes in {path}, found none. Use H.264.")
         self.codec: str = context.codec.canonical_name
         self.extradata: bytes | None = context.extradata
         self.size: tuple[int, int] = (context.width, context.height)
         self.rate: float = float(self._stream.average_rate or 0)
 
     def units(self) -> Iterator[AccessUnit]:
-        """Access units in decode order, each not before its time when the pace is live."""
+        """Access units in decode order, each not before its time when the pace is live.
+
+        Raises CameraError when the file is damaged, as a container; what is inside is the decoder's to judge.
+        Until `until_s` it gives what has to be decoded by then: with B-pictures, some are to be shown later.
+        """
         began_ns, offset_ns = self._clock.now_ns(), 0
         while True:
             last_ns = offset_ns
@@ -64,7 +72,16 @@ class FileSource:
             if not self._request.loop or last_ns == offset_ns:
                 return
             offset_ns = last_ns + int(NS_PER_S / (self.rate or 25))
+            self._rewind()
+
+    def _rewind(self) -> None:
+        try:
             self._container.seek(0)
+        except av.FFmpegError as error:
+            raise CameraError(
+                f"Wanted to play {self._path} again, found that it cannot be rewound ({_reason(error)}). "
+                "Remux it, to MP4 say, or leave out the loop."
+            ) from error
 
     def _once(self, offset_ns: int) -> Iterator[tuple[AccessUnit, int]]:
         """The file's access units from pts 0 on, moved by `offset_ns`, with the time to decode each."""
@@ -85,16 +102,25 @@ class FileSource:
                 until_s = self._request.until_s
                 if until_s is not None and decode_ns > until_s * NS_PER_S:
                     return
-                if until_s is None or pts_ns <= until_s * NS_PER_S:
-                    unit = AccessUnit(bytes(packet), offset_ns + pts_ns, 0, bool(packet.is_keyframe))
-                    yield unit, offset_ns + max(decode_ns, 0)
+                unit = AccessUnit(bytes(packet), offset_ns + pts_ns, 0, bool(packet.is_keyframe))
+                yield unit, offset_ns + max(decode_ns, 0)
         except av.FFmpegError as error:
             raise CameraError(
-                f"Wanted {self._path} to be readable to its end, found damage ({_reason(error)}). Use an intact copy."
+                f"Wanted {self._path} to be readable to its end, found damage ({_reason(error)}). "
+                "Use an intact copy."
             ) from error
 
     def close(self) -> None:
         self._container.close()
+
+
+def _what_is_at(path: Path) -> str:
+    try:
+        if path.is_file():
+            return "a file"
+        return "a folder" if path.is_dir() else "something else" if path.exists() else "no such file"
+    except (OSError, ValueError) as error:  # a name too long, a folder that may not be read
+        return _reason(error)
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from types import TracebackType
+from typing import BinaryIO, cast
 
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
@@ -27,8 +28,7 @@ class CameraReader:
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=1 << 20
         )
-        assert self._process.stdout is not None
-        self._pipe = self._process.stdout
+        self._pipe = cast(BinaryIO, self._process.stdout)
 
     @property
     def pid(self) -> int:
@@ -64,11 +64,17 @@ class CameraReader:
     def close(self) -> None:
         """End the process and free the pipe. Only the thread that reads may call this."""
         self._process.kill()
-        self._process.wait(GOODBYE_S)
-        self._pipe.close()
+        try:
+            self._process.wait(GOODBYE_S)
+        finally:
+            self._pipe.close()
 
     def _died(self) -> CameraError:
-        code = self._process.wait(GOODBYE_S)
+        try:
+            code = self._process.wait(GOODBYE_S)
+        except subprocess.TimeoutExpired:  # it closed the pipe and lives
+            self._process.kill()
+            code = self._process.wait(GOODBYE_S)
         return CameraError(
             f"The camera wanted its reader process to live, found it gone (code {code}); start it again."
         )

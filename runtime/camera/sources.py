@@ -32,7 +32,8 @@ def open_source(request: CameraRequest, clock: Clock) -> Source:
     kind = scheme if separator else "file"
     if kind not in SOURCES:
         raise CameraError(
-            f"A camera's url wants one of {', '.join(f'{name}://' for name in SOURCES)} or a path, found {kind[:40]}://."
+            f"A camera's url wants one of {', '.join(f'{name}://' for name in SOURCES)} or a path, "
+            f"found {kind[:40]}://; give a video file."
         )
     module = importlib.import_module(SOURCES[kind])
     return cast(Source, module.open_source(request, clock))

@@ -39,7 +39,8 @@ def motion_field(
         else:
             _paint_past(vectors[~future], packed, mode)
             blocks = _blocks(vectors[future], columns + 1)[0]
-            mode.flat[blocks] = np.where(mode.flat[blocks] == BlockMode.INTER, BlockMode.BI, BlockMode.MISSING)
+            was_inter = mode.reshape(-1)[blocks] == BlockMode.INTER
+            mode.reshape(-1)[blocks] = np.where(was_inter, BlockMode.BI, BlockMode.MISSING)
     field = np.ascontiguousarray(packed[:rows, :columns]).view(np.int16).reshape(rows, columns, 2)
     return MotionField(field, np.ascontiguousarray(mode[:rows, :columns]), BLOCK_PX, coded_size, link)
 
@@ -68,8 +69,8 @@ def _blocks(vectors: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _paint_past(vectors: np.ndarray, packed: np.ndarray, mode: np.ndarray) -> None:
     blocks, owner = _blocks(vectors, packed.shape[1])
-    packed.flat[blocks] = _displacement(vectors)[owner]
-    mode.flat[blocks] = BlockMode.INTER
+    packed.reshape(-1)[blocks] = _displacement(vectors)[owner]
+    mode.reshape(-1)[blocks] = BlockMode.INTER
 
 
 def _displacement(vectors: np.ndarray) -> np.ndarray:

@@ -21,6 +21,10 @@ MAGIC = b"MGN1"
 MAX_HEAD_BYTES = 16 << 10
 MAX_BODY_BYTES = 256 << 20  # 8k motion and a 4096 px picture fit
 BLOCK_SIZES = (8, 16, 32)
+PICT_TYPES = ("I", "P", "B")
+MAX_SIDE_PX = 65535
+MAX_NUMBER = 2**63 - 1
+MAX_ERROR_CHARACTERS = 1000  # at most 12 bytes each as JSON: fits a head
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,12 @@ Message = Opened | Failed | Ended | CodecFrame
 
 
 def write_message(stream: BinaryIO, message: Message) -> None:
-    """Write and flush one message."""
+    """Write and flush one message. Raises OSError when nobody reads any more."""
     arrays: list[np.ndarray] = []
     if isinstance(message, Opened):
         head: dict[str, Any] = {"opened": [message.codec, *message.size, message.rate]}
     elif isinstance(message, Failed):
-        head = {"failed": message.error[:2000]}
+        head = {"failed": message.error[:MAX_ERROR_CHARACTERS]}
     elif isinstance(message, Ended):
         head = {"ended": message.dropped}
     else:
@@ -86,11 +90,12 @@ def parse(text: bytes, body: bytes) -> Message:
         head = json.loads(text)
         if "opened" in head:
             codec, width, height, rate = head["opened"]
-            return Opened(str(codec), (int(width), int(height)), float(rate))
+            size = (_number(width, 0, MAX_SIDE_PX), _number(height, 0, MAX_SIDE_PX))
+            return Opened(str(codec), size, _rate(rate))
         if "failed" in head:
-            return Failed(str(head["failed"]))
+            return Failed(str(head["failed"])[:MAX_ERROR_CHARACTERS])
         if "ended" in head:
-            return Ended(int(head["ended"]))
+            return Ended(_number(head["ended"], 0))
         return _frame(head, body)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
         raise _garbled(str(error)[:120]) from error
@@ -113,28 +118,55 @@ def _frame_head(frame: CodecFrame) -> tuple[dict[str, Any], list[np.ndarray]]:
 
 
 def _frame(head: dict[str, Any], body: bytes) -> CodecFrame:
-    side = int(head["picture_px"])
-    if side < 1:
-        raise ValueError("a picture of no size")
-    motion = None
-    rows = columns = 0
-    if "motion" in head:
-        rows, columns, block_px, width, height = (int(number) for number in head["motion"][:5])
-        if rows < 1 or columns < 1 or block_px not in BLOCK_SIZES:
-            raise ValueError("a motion grid of no size")
-    picture_bytes, cells = side * side * 3, rows * columns
+    side = _number(head["picture_px"], 1, MAX_SIDE_PX)
+    picture_bytes = side * side * 3
+    picture = np.frombuffer(body, np.uint8, picture_bytes).reshape(side, side, 3)
+    motion = _motion(head["motion"], body, picture_bytes) if "motion" in head else None
+    cells = 0 if motion is None else motion.mode.size
     if len(body) != picture_bytes + cells * 5:
         raise ValueError(f"a body of {len(body)} bytes")
-    picture = np.frombuffer(body, np.uint8, picture_bytes).reshape(side, side, 3)
-    if "motion" in head:
-        mv_qpel = np.frombuffer(body, np.int16, cells * 2, picture_bytes).reshape(rows, columns, 2)
-        mode = np.frombuffer(body, np.uint8, cells, picture_bytes + cells * 4).reshape(rows, columns)
-        motion = MotionField(mv_qpel, mode, block_px, (width, height), Link(head["motion"][5]))
-    width, height = (int(number) for number in head["size"])
-    if width < 1 or height < 1:
-        raise ValueError("a frame of no size")
-    times = (int(head["sequence"]), int(head["pts_ns"]), int(head["capture_ns"]))
-    return CodecFrame(*times, str(head["pict_type"])[:2], motion, picture, (width, height))
+    if head["pict_type"] not in PICT_TYPES:
+        raise ValueError("a picture of no type")
+    return CodecFrame(
+        sequence=_number(head["sequence"], 0),
+        pts_ns=_number(head["pts_ns"], -MAX_NUMBER),
+        capture_ns=_number(head["capture_ns"], -MAX_NUMBER),
+        pict_type=head["pict_type"],
+        motion=motion,
+        picture=picture,
+        size=_size(head["size"]),
+    )
+
+
+def _motion(head: list[Any], body: bytes, start: int) -> MotionField:
+    rows, columns, block_px, width, height, link = head
+    if _number(block_px, 1) not in BLOCK_SIZES:
+        raise ValueError("blocks of no size")
+    width, height = _size((width, height))
+    if (rows, columns) != (-(-height // block_px), -(-width // block_px)):
+        raise ValueError("a motion grid that does not cover its picture")
+    cells = rows * columns
+    mv_qpel = np.frombuffer(body, np.int16, cells * 2, start).reshape(rows, columns, 2)
+    mode = np.frombuffer(body, np.uint8, cells, start + cells * 4).reshape(rows, columns)
+    return MotionField(mv_qpel, mode, block_px, (width, height), Link(link))
+
+
+def _size(pair: Any) -> tuple[int, int]:
+    width, height = pair
+    return _number(width, 1, MAX_SIDE_PX), _number(height, 1, MAX_SIDE_PX)
+
+
+def _number(value: Any, low: int, high: int = MAX_NUMBER) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError("a number out of its range")
+    return value
+
+
+def _rate(value: Any) -> float:
+    rate = float(value)
+    if not 0 <= rate < float("inf"):
+        raise ValueError("a rate out of its range")
+    return rate
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 from typing import BinaryIO
@@ -19,7 +20,7 @@ from magno.runtime.camera.decoder import Decoder
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import open_source
 from magno.runtime.camera.wire import Ended, Failed, Message, Opened, write_message
-from magno.runtime.clock import WallClock
+from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.spec import SpecError, from_dict
 from magno.runtime.units import CodecFrame
 
@@ -74,23 +75,29 @@ class Outbox:
 def read_camera(request: CameraRequest, outbox: Outbox) -> None:
     """Decode the source to its end into the outbox. Raises CameraError."""
     source = open_source(request, WallClock())
+    until_ns = None if request.until_s is None or request.loop else int(request.until_s * NS_PER_S)
     try:
         decoder = Decoder(
             source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only
         )
         outbox.put(Opened(source.codec, source.size, source.rate))
         for unit in source.units():
-            for frame in decoder.decode(unit):
-                if not outbox.put(frame):
-                    return
-        for frame in decoder.flush():
-            outbox.put(frame)
-        outbox.put(Ended(outbox.dropped))
+            if not _hand_on(decoder.decode(unit), until_ns, outbox):
+                return
+        if _hand_on(decoder.flush(), until_ns, outbox):
+            outbox.put(Ended(outbox.dropped))
     finally:
         source.close()
 
 
+def _hand_on(frames: list[CodecFrame], until_ns: int | None, outbox: Outbox) -> bool:
+    """False: the engine has gone."""
+    wanted = (frame for frame in frames if until_ns is None or frame.pts_ns <= until_ns)
+    return all(outbox.put(frame) for frame in wanted)
+
+
 def main() -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the engine's to answer: it ends this process
     # Only messages may reach the pipe: whatever a library prints goes to standard error.
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -104,8 +111,14 @@ def main() -> int:
         read_camera(request, outbox)
     except CameraError as error:
         outbox.put(Failed(str(error)))
-    except KeyboardInterrupt:
-        pass
+    except Exception as error:  # the boundary of a process: its owner hears one sentence, whatever it was
+        sentence = " ".join(str(error).split())[:300]
+        outbox.put(
+            Failed(
+                f"Wanted to read {request.url[:200]}, found {type(error).__name__}: {sentence}. "
+                "Please report this, with the file."
+            )
+        )
     outbox.close()
     return 0
 
