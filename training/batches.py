@@ -183,7 +183,7 @@ class Batcher:
                 if residual
                 else np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)
             ),
-            torch.tensor(keyframe_rows).reshape(-1, 2),
-            torch.tensor(window_rows).reshape(-1, 2),
+            torch.tensor(keyframe_rows, dtype=torch.int64).reshape(-1, 2),
+            torch.tensor(window_rows, dtype=torch.int64).reshape(-1, 2),
             torch.tensor(directions, dtype=torch.int64),
         )

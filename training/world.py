@@ -25,6 +25,7 @@ RGB = {
 }
 STEP = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, -1.0), "down": (0.0, 1.0)}
 SIZES = ((256, 256), (256, 192), (320, 240), (320, 180), (240, 320), (384, 216))
+GRAIN_ROOM_PX = 192  # far beyond what a motion search covers
 DIRECTION_JITTER_RAD = 0.26  # an answer names the nearest of four ways
 
 
@@ -82,7 +83,7 @@ def random_scene(seed: int, pictures: int, photographs: list[np.ndarray] | None 
 def render(scene: Scene, seed: int = 0) -> Iterator[np.ndarray]:
     """The scene's pictures, (H, W, 3) uint8 RGB."""
     rng = np.random.default_rng(seed)
-    grain = rng.normal(0, scene.noise, scene.background.shape).astype(np.float32) if scene.noise else None
+    grain = _grain(rng, scene) if scene.noise else None
     x, y = scene.start
     for leg in scene.legs:
         for _ in range(leg.pictures):
@@ -90,8 +91,22 @@ def render(scene: Scene, seed: int = 0) -> Iterator[np.ndarray]:
             picture = scene.background.copy()
             _draw(picture, scene.mover, (x, y))
             if grain is not None:
-                picture += np.roll(grain, tuple(rng.integers(0, 64, 2)), axis=(0, 1))
+                picture += _cut(rng, grain, picture.shape)
             yield np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def _grain(rng: np.random.Generator, scene: Scene) -> np.ndarray:
+    height, width, channels = scene.background.shape
+    shape = (height + GRAIN_ROOM_PX, width + GRAIN_ROOM_PX, channels)
+    return rng.normal(0, scene.noise, shape).astype(np.float32)
+
+
+def _cut(rng: np.random.Generator, grain: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Another piece of the grain for each picture, mirrored at random: were it to shift by a little, as one
+    sheet, an encoder would find that motion and code it."""
+    top, left = rng.integers(0, GRAIN_ROOM_PX, 2)
+    piece = grain[top : top + shape[0], left : left + shape[1]]
+    return piece[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
 
 
 def _legs(rng: np.random.Generator, pictures: int, size: tuple[int, int]) -> tuple[Leg, ...]:
