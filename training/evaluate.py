@@ -1,0 +1,106 @@
+"""Held-out accuracy through the production bundle and runtime, never through torch.
+
+    python -m magno.training.evaluate --bundle bundles/pocket --clips 300
+
+Every clip is rendered from a seed that training never saw, encoded, written as a file, watched by the engine and
+asked about at its end; an answer is right when its text is the direction's name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from magno.runtime.config import EngineConfig
+from magno.runtime.engine import Engine
+from magno.runtime.units import MagnoError, Query
+from magno.training.clips import photographs, random_settings, write_clip
+from magno.training.dataset import HELD_OUT, PICTURES
+from magno.training.phrases import DIRECTION_QUESTIONS
+from magno.training.world import random_scene, render
+
+FIRST_SEED = HELD_OUT + 1_000_000  # apart from the clips that training looked at to report its progress
+CHANCE = 0.25
+Z95 = 1.96
+
+
+def wilson(right: int, asked: int) -> tuple[float, float]:
+    """95 % interval of a share."""
+    if not asked:
+        return 0.0, 1.0
+    share, spread = right / asked, Z95**2 / asked
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z95 * math.sqrt(share * (1 - share) / asked + spread / (4 * asked)) / (1 + spread)
+    return middle - half, middle + half
+
+
+def ask_about(engine: Engine, seed: int, folder: Path, backgrounds: list[np.ndarray]) -> tuple[str, str]:
+    """One clip's true direction at its end, and what the engine answers."""
+    scene = random_scene(seed, PICTURES, backgrounds)
+    path = folder / "clip.mp4"
+    write_clip(path, render(scene, seed), random_settings(np.random.default_rng(seed + 1)))
+    engine.watch("clip", str(path), pace="fast")
+    engine.wait_ended("clip")
+    question = DIRECTION_QUESTIONS[0].format(colour=scene.mover.colour, shape=scene.mover.shape)
+    answer = engine.ask(Query(question, "clip", deadline_ms=60_000.0, max_tokens=4))
+    engine.unwatch("clip")
+    return scene.legs[-1].direction, answer.text or answer.outcome.value
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument(
+        "--clips-folder", type=Path, default=Path("tests/clips"), help="photographs of backgrounds"
+    )
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    backgrounds = photographs(args.clips_folder)
+    confusion: Counter[tuple[str, str]] = Counter()
+    try:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Engine.open(EngineConfig(bundle=str(args.bundle))) as engine,
+        ):
+            for seed in track(
+                range(FIRST_SEED, FIRST_SEED + args.clips), "asking", console=Console(stderr=True)
+            ):
+                confusion[ask_about(engine, seed, Path(folder), backgrounds)] += 1
+    except MagnoError as error:
+        print(error, file=sys.stderr)
+        return 2
+    right = sum(count for (truth, told), count in confusion.items() if truth == told)
+    low, high = wilson(right, args.clips)
+    result = {
+        "right": right,
+        "asked": args.clips,
+        "accuracy": right / max(args.clips, 1),
+        "interval": [low, high],
+    }
+    if args.json:
+        print(
+            json.dumps({**result, "confusion": {f"{a}->{b}": n for (a, b), n in sorted(confusion.items())}})
+        )
+        return 0
+    share = f"{right} of {args.clips} right: {result['accuracy']:.1%}"
+    print(f"{share} (95 % interval {low:.1%} to {high:.1%}), chance {CHANCE:.0%}")
+    for (truth, told), count in sorted(confusion.items()):
+        if truth != told:
+            print(f"  {count} x {truth} called {told[:40]!r}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
