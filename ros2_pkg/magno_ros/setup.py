@@ -10,6 +10,7 @@ setup(
     maintainer="magno maintainers",
     maintainer_email="maintainers@magno.invalid",
     packages=find_packages(exclude=["test"]),
+    package_data={NAME: ["loopback.xml"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

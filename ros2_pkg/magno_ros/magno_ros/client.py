@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import rclpy
@@ -32,8 +33,9 @@ from magno_ros.conversions import duration_from_ms
 from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
 
 PATIENCE_S = 2.0  # beyond a question's deadline
-DISCOVERY_S = 5.0
+DISCOVERY_S = 10.0  # Fast DDS finds some peers only at its third second
 LIFECYCLE_S = 60.0  # configure opens a model
+HANDSHAKE_S = 0.3
 POLL_S = 0.01
 
 
@@ -51,7 +53,6 @@ class MagnoClient:
         self._node = Node("magno_client", context=self._context, start_parameter_services=False)
         self._query = self._node.create_client(Query, f"{self.target}/query", qos_profile=QUESTIONS_QOS)
         self._change = self._node.create_client(ChangeState, f"{self.target}/change_state")
-        self._state = self._node.create_client(GetState, f"{self.target}/get_state")
         self._ask = ActionClient(
             self._node,
             Ask,
@@ -65,6 +66,9 @@ class MagnoClient:
             self._node.create_subscription(
                 StreamStatus, f"{self.target}/stream_status", on_status, STATUS_QOS
             )
+        # Last: what the node knows of it, it knows of all made before, since discovery goes in order.
+        self._state = self._node.create_client(GetState, f"{self.target}/get_state")
+        self._met = False
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._executor.spin, name="magno-client", daemon=True)
@@ -142,6 +146,13 @@ class MagnoClient:
 
     def _call(self, client: Any, request: Any, name: str, timeout_s: float) -> Any:
         self._await_ready(client.service_is_ready, name)
+        try:
+            return self._once(client, request, name, timeout_s)
+        except ClientError:
+            self._met = False  # it may come back as another process
+            raise
+
+    def _once(self, client: Any, request: Any, name: str, timeout_s: float) -> Any:
         future = client.call_async(request)
         try:
             return _wait(future, f"{self.target}/{name}", timeout_s)
@@ -149,14 +160,23 @@ class MagnoClient:
             client.remove_pending_request(future)
 
     def _await_ready(self, ready: Callable[[], bool], name: str) -> None:
+        """Wait until the node is found, and until it has found us.
+
+        A node drops the response to a client that it has not discovered yet: ask for its state, which may be asked
+        again, until it answers.
+        """
         until = time.monotonic() + DISCOVERY_S
-        while not ready():
+        while not (ready() and self._state.service_is_ready()):
             if time.monotonic() > until:
                 raise ClientError(
                     f"{self.target}/{name} wanted within {DISCOVERY_S:.0f} s, found none; "
                     "is the node running, on the same ROS_DOMAIN_ID?"
                 )
             time.sleep(POLL_S)
+        while not self._met and time.monotonic() < until:  # in vain while it configures: then go on
+            with suppress(ClientError):
+                self._once(self._state, GetState.Request(), "get_state", HANDSHAKE_S)
+                self._met = True
 
 
 class Asking:

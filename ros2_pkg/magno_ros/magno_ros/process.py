@@ -19,6 +19,7 @@ def loopback_environment(domain: int | None = None) -> dict[str, str]:
     """Environment variables that keep ROS on this machine, in a domain where nobody else is likely to be."""
     return {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("loopback.xml")),
         "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # a killed process leaves no shared memory behind
         "ROS_DOMAIN_ID": str(random.randint(1, 101) if domain is None else domain),
     }
