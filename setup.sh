@@ -131,7 +131,7 @@ main() {
   else
     exec 9>/dev/null
   fi
-  local base magno ros
+  local base magno ros text
   base="$root $(readlink -f "$(command -v "$python" || true)") ${PYTHON:-}"
   [ -x "$venv/bin/python" ] || rm -rf "$stamps"
   [ -e "$stamps/interfaces" ] && [ "$(cat "$stamps/venv")" = "$base" ] || system_packages
@@ -141,8 +141,9 @@ main() {
   step torch "installing $torch (minutes, as large as your pip's index offers it)" "$torch" pip_install "$torch"
   magno=$(key setup.py)
   hint="If llama.cpp did not compile, install g++ and make; then run this again."
-  step magno "installing magno and its tools; llama.cpp compiles for about six minutes on two cores" \
-    "$magno" pip_install -e '.[export,train,test]'
+  text="installing magno and its tools; llama.cpp compiles for about six minutes on two cores"
+  compgen -G "$venv/lib/python*/site-packages/llama_cpp" >/dev/null && text="installing magno and its tools (seconds)"
+  step magno "$text" "$magno" pip_install -e '.[export,train,test]'
   if [ "$(uname -m)" != x86_64 ]; then
     say "no ROS 2 wheels exist for $(uname -m): build ros2_pkg with colcon on an installed ROS 2."
     return
