@@ -68,9 +68,16 @@ class Decoder:
 
     def decode(self, unit: AccessUnit) -> list[CodecFrame]:
         """The pictures that this access unit completes. A damaged unit may give none; it raises nothing."""
-        packet = av.Packet(unit.data)
-        packet.pts, packet.time_base = unit.pts_ns, NANOSECONDS
         self._units += 1
+        if not unit.data:  # to libavcodec, a packet of no bytes is the stream's end
+            self.errors += 1
+            self.lost()
+            return []
+        # Made by size and filled, for the zeros behind it: libavcodec reads past the end, and of a packet made
+        # around these bytes it would read whatever lies there (seen: MPEG-4 pictures damaged at random).
+        packet = av.Packet(len(unit.data))
+        packet.update(unit.data)
+        packet.pts, packet.time_base = unit.pts_ns, NANOSECONDS
         self._fed[unit.pts_ns] = (unit.capture_ns, self._units)
         while len(self._fed) > MAX_PENDING:
             self._fed.pop(next(iter(self._fed)))

@@ -27,7 +27,7 @@ VECTOR = np.dtype(
 
 
 def last_field(pictures: list[np.ndarray], codec: str) -> MotionField:
-    motion = synthetic.decode(synthetic.encode(pictures, codec), codec)[-1].motion
+    motion = synthetic.decode(synthetic.encode(pictures, codec, crf=12), codec)[-1].motion
     assert motion is not None
     return motion
 
