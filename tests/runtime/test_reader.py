@@ -1,0 +1,224 @@
+"""The reader process: real processes, real clips, killed and left alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from magno.runtime.camera import worker
+from magno.runtime.camera.reader import WORKER, CameraReader
+from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
+from magno.runtime.units import CodecFrame
+from tests.synthetic import codec_frame
+
+WAIT_S = 20  # far more than anything takes: a test that waits so long hangs
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def open_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_real_clip_comes_whole_through_a_process_of_its_own(clips: Path) -> None:
+    request = CameraRequest(str(clips / "car-detection.mp4"), 16, pace="fast")
+    with CameraReader(request) as reader:
+        assert reader.opened() == Opened("h264", (768, 432), 12.5)
+        assert reader.pid != os.getpid()
+        frames = list(reader.frames())
+    assert [frame.sequence for frame in frames] == list(range(377)) and reader.dropped == 0
+    assert gone(reader.pid)
+
+
+def test_pictures_end_at_the_time_asked_for(clips: Path) -> None:
+    request = CameraRequest(str(clips / "bottle-detection.mp4"), 16, pace="fast", until_s=1.0)
+    with CameraReader(request) as reader:
+        reader.opened()
+        frames = list(reader.frames())
+    assert len(frames) == 30 and max(frame.pts_ns for frame in frames) <= 1_000_000_000
+
+
+def test_file_that_is_missing_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with CameraReader(CameraRequest(str(tmp_path / "none.mp4"), 16)) as reader:
+        with pytest.raises(CameraError, match="no such file"):
+            reader.opened()
+
+
+def test_killed_process_ends_the_waiting_thread_with_an_error(clips: Path) -> None:
+    reader = CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16, loop=True))
+    reader.opened()
+    caught: list[Exception] = []
+    first = threading.Event()
+
+    def watch() -> None:
+        try:
+            for _ in reader.frames():
+                first.set()
+        except CameraError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    assert first.wait(WAIT_S)
+    os.kill(reader.pid, signal.SIGKILL)
+    thread.join(WAIT_S)
+    assert not thread.is_alive() and len(caught) == 1
+    assert str(caught[0]).endswith("(code -9); start it again.")
+    reader.close()
+    assert gone(reader.pid)
+
+
+def test_kill_from_another_thread_ends_the_wait(clips: Path) -> None:
+    reader = CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16, loop=True))
+    reader.opened()
+    threading.Timer(0.05, reader.kill).start()
+    with reader, pytest.raises(CameraError, match="found it gone"):
+        for _ in reader.frames():
+            pass
+
+
+def test_closing_leaves_no_process_and_no_descriptor(clips: Path) -> None:
+    before = open_descriptors()
+    for _ in range(3):
+        with CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16, loop=True)) as reader:
+            reader.opened()
+            next(reader.frames())
+        assert gone(reader.pid)
+    assert open_descriptors() == before
+
+
+def test_process_ends_quietly_when_the_engine_closes_the_pipe(clips: Path) -> None:
+    request = f'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16, "loop": true}}'
+    process = subprocess.Popen(
+        [sys.executable, "-m", WORKER, request], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None and process.stderr is not None
+    assert isinstance(read_message(process.stdout), Opened)  # type: ignore[arg-type]
+    process.stdout.close()
+    try:
+        assert process.wait(WAIT_S) == 0
+        assert process.stderr.read() == b""
+    finally:
+        process.kill()
+        process.stderr.close()
+
+
+def test_process_that_speaks_garbage_is_a_camera_error(clips: Path) -> None:
+    reader = CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16))
+    reader.kill()
+    reader._pipe.close()
+    reader._pipe = io.BytesIO(b"Traceback (most recent call last)")
+    with reader, pytest.raises(CameraError, match="found garbage"):
+        reader.opened()
+
+
+@pytest.mark.parametrize(
+    "request_text", ["", "not JSON", '{"url": "a"}', '{"url": "a", "picture_px": 16, "x": 1}']
+)
+def test_worker_refuses_what_is_no_request(request_text: str) -> None:
+    done = subprocess.run([sys.executable, "-m", WORKER, request_text], capture_output=True, timeout=WAIT_S)
+    assert done.returncode == 2 and done.stdout == b""
+    assert b"wants a camera request" in done.stderr and b"Traceback" not in done.stderr
+
+
+class Pipe(io.BytesIO):
+    """A pipe whose reader may not take: what is written waits until `taking` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taking = threading.Event()
+        self.writing = threading.Event()
+        self.closed_by_reader = False
+
+    def write(self, data: object) -> int:  # type: ignore[override]
+        self.writing.set()
+        assert self.taking.wait(WAIT_S)
+        if self.closed_by_reader:
+            raise BrokenPipeError
+        return super().write(data)  # type: ignore[arg-type]
+
+    def messages(self) -> list[object]:
+        stream, found = io.BytesIO(self.getvalue()), []
+        while (message := read_message(stream)) is not None:
+            found.append(message)
+        return found
+
+
+def test_live_outbox_drops_and_counts_when_nobody_reads() -> None:
+    pipe = Pipe()
+    outbox = worker.Outbox(pipe, live=True)
+    assert outbox.put(codec_frame(0))
+    assert pipe.writing.wait(WAIT_S)  # the first is on its way, the queue is empty
+    for sequence in range(1, 21):
+        assert outbox.put(codec_frame(sequence))
+    assert outbox.dropped == 20 - worker.QUEUE_PICTURES
+    pipe.taking.set()
+    outbox.put(Ended(outbox.dropped))
+    outbox.close()
+    *frames, ended = pipe.messages()
+    sequences = [frame.sequence for frame in frames if isinstance(frame, CodecFrame)]
+    assert sequences == list(range(worker.QUEUE_PICTURES + 1)) and ended == Ended(outbox.dropped)
+
+
+def test_fast_outbox_waits_and_drops_nothing() -> None:
+    pipe = Pipe()
+    outbox = worker.Outbox(pipe, live=False)
+
+    def fill() -> None:
+        for sequence in range(30):
+            outbox.put(codec_frame(sequence))
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    assert pipe.writing.wait(WAIT_S) and thread.is_alive()
+    pipe.taking.set()
+    thread.join(WAIT_S)
+    outbox.close()
+    assert len(pipe.messages()) == 30 and outbox.dropped == 0
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_outbox_says_when_the_engine_has_gone(live: bool) -> None:
+    pipe = Pipe()
+    pipe.closed_by_reader = True
+    pipe.taking.set()
+    outbox = worker.Outbox(pipe, live=live)
+    for sequence in range(1000):
+        if not outbox.put(codec_frame(sequence)):
+            break
+        outbox._writer.join(0.01)
+    else:
+        pytest.fail("the outbox goes on as if somebody read")
+    outbox.close()
+
+
+def test_fault_of_the_worker_itself_is_told() -> None:
+    """Whatever a source raises, the engine hears one sentence."""
+    read_end, write_end = os.pipe()
+    code = (
+        "import sys, magno.runtime.camera.worker as w\n"
+        "def fail(request, outbox): raise RuntimeError('two\\nlines')\n"
+        "w.read_camera = fail\n"
+        'sys.argv = ["worker", \'{"url": "a", "picture_px": 16}\']\n'
+        "sys.exit(w.main())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=write_end, timeout=WAIT_S)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        message = read_message(pipe)
+    assert done.returncode == 0 and isinstance(message, Failed)
+    assert "RuntimeError: two lines" in message.error
