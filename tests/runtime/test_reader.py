@@ -31,7 +31,7 @@ def gone(pid: int) -> bool:
 
 
 def open_descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_real_clip_comes_whole_through_a_process_of_its_own(clips: Path) -> None:
@@ -53,9 +53,9 @@ def test_pictures_end_at_the_time_asked_for(clips: Path) -> None:
 
 
 def test_file_that_is_missing_is_told_in_one_sentence(tmp_path: Path) -> None:
-    with CameraReader(CameraRequest(str(tmp_path / "none.mp4"), 16)) as reader:
-        with pytest.raises(CameraError, match="no such file"):
-            reader.opened()
+    reader = CameraReader(CameraRequest(str(tmp_path / "none.mp4"), 16))
+    with reader, pytest.raises(CameraError, match="no such file"):
+        reader.opened()
 
 
 def test_killed_process_ends_the_waiting_thread_with_an_error(clips: Path) -> None:

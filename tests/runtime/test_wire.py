@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from typing import Any
@@ -109,10 +110,8 @@ def test_noise_is_refused(data: bytes) -> None:
 def test_one_altered_byte_gives_a_message_or_a_camera_error(message: Message, place: int, value: int) -> None:
     data = bytearray(sent(message))
     data[min(place, len(data) - 1)] = value
-    try:
+    with contextlib.suppress(CameraError):
         read(bytes(data))
-    except CameraError:
-        pass
 
 
 JSON = st.recursive(
