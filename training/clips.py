@@ -144,10 +144,8 @@ def _configure(context: VideoCodecContext, settings: CodecSettings, width: int, 
     context.max_b_frames = 0
     context.thread_count = 1
     if settings.codec == "libx264":
-        context.options = {
-            "preset": settings.preset,
-            "crf": str(settings.crf),
-            "x264-params": "ref=1:bframes=0",
-        }
+        # Hardware encoders of cameras have no scene cut detection, and one reference.
+        parameters = "ref=1:bframes=0:scenecut=0"
+        context.options = {"preset": settings.preset, "crf": str(settings.crf), "x264-params": parameters}
     else:
-        context.options = {"qmin": str(settings.crf), "qmax": str(settings.crf)}
+        context.options = {"qmin": str(settings.crf), "qmax": str(settings.crf), "sc_threshold": "1000000000"}

@@ -1,6 +1,6 @@
 """Train the reference checkpoint: next-token loss on answers alone. Resumable; progress on stderr.
 
-    python -m magno.training.train --data runs/pocket/data --run runs/pocket --out models/pocket
+python -m magno.training.train --data runs/pocket/data --run runs/pocket --out models/pocket
 """
 
 from __future__ import annotations
@@ -46,18 +46,23 @@ class Trainee(torch.nn.Module):
         self.model = model
         self.head = DirectionHead(model.language.config.hidden_size, model.config.delta.motion_queries)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Loss on the answers' tokens, the head's loss, and which answer tokens the model would have said."""
+    def hidden(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Last hidden states (B, L, embed_dim), and the Δ-tokens (W, 8, embed_dim) that went in."""
         model = self.model
         deltas = model.delta(batch.motion, batch.residual)
         embedded = model.language.get_input_embeddings()(batch.ids)
         for rows, tokens in ((batch.keyframe_rows, model.vision(batch.pixels)), (batch.window_rows, deltas)):
             embedded = embedded.index_put((rows[:, 0], rows[:, 1]), tokens.reshape(-1, embedded.shape[-1]))
-        hidden = model.language.model(
+        output = model.language.model(
             inputs_embeds=embedded, attention_mask=batch.mask, position_ids=batch.positions, use_cache=False
-        ).last_hidden_state
+        )
+        return output.last_hidden_state, deltas
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss on the answers' tokens, the head's loss, and which answer tokens the model would have said."""
+        hidden, deltas = self.hidden(batch)
         told = batch.labels[:, 1:] != IGNORE
-        logits = model.language.lm_head(hidden[:, :-1][told])
+        logits = self.model.language.lm_head(hidden[:, :-1][told])
         wanted = batch.labels[:, 1:][told]
         head_loss = cross_entropy(self.head(deltas), batch.directions, ignore_index=AMBIGUOUS)
         return cross_entropy(logits, wanted), head_loss, logits.argmax(-1) == wanted

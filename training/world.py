@@ -25,6 +25,7 @@ RGB = {
 }
 STEP = {"left": (-1.0, 0.0), "right": (1.0, 0.0), "up": (0.0, -1.0), "down": (0.0, 1.0)}
 SIZES = ((256, 256), (256, 192), (320, 240), (320, 180), (240, 320), (384, 216))
+SLOWEST, FASTEST = 0.0025, 0.02  # of the picture's side, a picture
 GRAIN_ROOM_PX = 192  # far beyond what a motion search covers
 DIRECTION_JITTER_RAD = 0.26  # an answer names the nearest of four ways
 
@@ -37,6 +38,7 @@ class Thing:
     shape: str
     radius: float
     tint: tuple[float, float, float]  # the colour as drawn
+    waves: np.ndarray  # (n, 4) float32: its texture; x and y in waves a radius, phase, share of the tint
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,14 @@ def random_scene(seed: int, pictures: int, photographs: list[np.ndarray] | None 
         centre = (rng.uniform(0, size[0]), rng.uniform(0, size[1]))
         _draw(background, still, centre)
     legs = _legs(rng, pictures, size)
-    return Scene(size, background, mover, _start(rng, size, legs), legs, float(rng.choice([0, 0, 1.5, 3.0])))
+    return Scene(
+        size,
+        background,
+        mover,
+        _start(rng, size, legs, mover.radius),
+        legs,
+        float(rng.choice([0, 0, 1.5, 3.0])),
+    )
 
 
 def render(scene: Scene, seed: int = 0) -> Iterator[np.ndarray]:
@@ -116,7 +125,7 @@ def _legs(rng: np.random.Generator, pictures: int, size: tuple[int, int]) -> tup
     for length in lengths:
         direction = str(rng.choice([way for way in DIRECTIONS if not legs or way != legs[-1].direction]))
         side = size[0] if direction in ("left", "right") else size[1]
-        speed = side * float(np.exp(rng.uniform(np.log(0.0012), np.log(0.016))))
+        speed = side * float(np.exp(rng.uniform(np.log(SLOWEST), np.log(FASTEST))))
         speed = min(speed, 0.8 * side / length)  # stays in view
         turn = rng.uniform(-DIRECTION_JITTER_RAD, DIRECTION_JITTER_RAD)
         dx, dy = STEP[direction]
@@ -128,12 +137,14 @@ def _legs(rng: np.random.Generator, pictures: int, size: tuple[int, int]) -> tup
     return tuple(legs)
 
 
-def _start(rng: np.random.Generator, size: tuple[int, int], legs: tuple[Leg, ...]) -> tuple[float, float]:
+def _start(
+    rng: np.random.Generator, size: tuple[int, int], legs: tuple[Leg, ...], margin: float
+) -> tuple[float, float]:
     """A place from which the whole path stays inside the picture, or nearly."""
     path = np.cumsum([(0.0, 0.0), *(np.multiply(leg.velocity, leg.pictures) for leg in legs)], axis=0)
     start = []
     for axis in (0, 1):
-        low, high = -path[:, axis].min() + 4, size[axis] - path[:, axis].max() - 4
+        low, high = margin - path[:, axis].min(), size[axis] - margin - path[:, axis].max()
         start.append(float(rng.uniform(low, high)) if low < high else float((low + high) / 2))
     return start[0], start[1]
 
@@ -146,7 +157,11 @@ def _thing(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) 
             break
     tint = np.clip(np.array(RGB[colour]) + rng.uniform(-14, 14, 3), 0, 255)
     radius = min(size) * float(rng.uniform(0.05, 0.16))
-    return Thing(colour, str(rng.choice(SHAPES)), radius, (float(tint[0]), float(tint[1]), float(tint[2])))
+    # A flat thing on a flat ground has vectors only at its edges, and along a slanted edge they may slide. Few real
+    # things are flat.
+    waves = rng.uniform((-2, -2, 0, 0.03), (2, 2, 2 * np.pi, 0.09), (0 if rng.random() < 0.2 else 4, 4))
+    tones = (float(tint[0]), float(tint[1]), float(tint[2]))
+    return Thing(colour, str(rng.choice(SHAPES)), radius, tones, waves.astype(np.float32))
 
 
 def _mean_colour(background: np.ndarray) -> np.ndarray:
@@ -190,7 +205,10 @@ def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> Non
     y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
     x, y = (x + 0.5 - centre[0]) / thing.radius, (y + 0.5 - centre[1]) / thing.radius
     cover = np.clip(0.5 - OUTLINES[thing.shape](x, y) * thing.radius, 0, 1)[..., None]
-    tint = np.array(thing.tint, np.float32)
+    shade = np.ones_like(x)
+    for across, down, phase, share in thing.waves:
+        shade += share * np.sin(2 * np.pi * (across * x + down * y) + phase)
+    tint = np.array(thing.tint, np.float32) * shade[..., None]
     if thing.shape == "car":  # darker windows, so that it is no mere rectangle
         panes = np.maximum(np.abs(np.abs(x) - 0.42) - 0.14, np.abs(y) - 0.32)
         tint = tint * (1 - 0.6 * np.clip(0.5 - panes * thing.radius, 0, 1))[..., None]
@@ -200,84 +218,6 @@ def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> Non
 
 def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.maximum(np.abs(x), np.abs(y)) - 0.85
-
-
-def _start(rng: np.random.Generator, size: tuple[int, int], legs: tuple[Leg, ...]) -> tuple[float, float]:
-    """A place from which the whole path stays inside the picture, or nearly."""
-    path = np.cumsum([(0.0, 0.0), *(np.multiply(leg.velocity, leg.pictures) for leg in legs)], axis=0)
-    start = []
-    for axis in (0, 1):
-        low, high = -path[:, axis].min() + 4, size[axis] - path[:, axis].max() - 4
-        start.append(float(rng.uniform(low, high)) if low < high else float((low + high) / 2))
-    return start[0], start[1]
-
-
-def _thing(rng: np.random.Generator, size: tuple[int, int], behind: np.ndarray) -> Thing:
-    """A thing whose colour stands out from the mean of what is behind it."""
-    while True:
-        colour = str(rng.choice(COLOURS))
-        if np.abs(np.array(RGB[colour]) - behind).max() > 60:
-            break
-    tint = np.clip(np.array(RGB[colour]) + rng.uniform(-14, 14, 3), 0, 255)
-    radius = min(size) * float(rng.uniform(0.05, 0.16))
-    return Thing(colour, str(rng.choice(SHAPES)), radius, (float(tint[0]), float(tint[1]), float(tint[2])))
-
-
-def _mean_colour(background: np.ndarray) -> np.ndarray:
-    return np.asarray(background.mean(axis=(0, 1)))
-
-
-def _background(rng: np.random.Generator, size: tuple[int, int], photographs: list[np.ndarray]) -> np.ndarray:
-    width, height = size
-    kind = rng.choice(
-        ["plain", "gradient", "texture", "photograph"] if photographs else ["plain", "gradient", "texture"]
-    )
-    base = rng.uniform(20, 235, 3)
-    if kind == "photograph":
-        photograph = photographs[rng.integers(len(photographs))]
-        top = rng.integers(0, photograph.shape[0] - height + 1)
-        left = rng.integers(0, photograph.shape[1] - width + 1)
-        return photograph[top : top + height, left : left + width].astype(np.float32)
-    if kind == "plain":
-        return np.broadcast_to(base, (height, width, 3)).astype(np.float32)
-    if kind == "gradient":
-        other = rng.uniform(20, 235, 3)
-        along = (
-            np.linspace(0, 1, width)[None, :, None] * rng.random() + np.linspace(0, 1, height)[:, None, None]
-        )
-        return (base + (other - base) * along / 2).astype(np.float32)
-    cell = int(rng.choice([4, 8, 16, 32]))
-    coarse = rng.uniform(-1, 1, (height // cell + 1, width // cell + 1, 1)) * rng.uniform(8, 45)
-    return (base + np.kron(coarse, np.ones((cell, cell, 1)))[:height, :width]).astype(np.float32)
-
-
-def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> None:
-    """Blend a thing into (H, W, 3) float32, in place."""
-    reach = int(thing.radius * 1.5) + 2
-    left, top = max(int(centre[0]) - reach, 0), max(int(centre[1]) - reach, 0)
-    right, bottom = (
-        min(int(centre[0]) + reach + 1, picture.shape[1]),
-        min(int(centre[1]) + reach + 1, picture.shape[0]),
-    )
-    if left >= right or top >= bottom:
-        return
-    y, x = np.mgrid[top:bottom, left:right].astype(np.float32)
-    x, y = (x + 0.5 - centre[0]) / thing.radius, (y + 0.5 - centre[1]) / thing.radius
-    cover = np.clip(0.5 - OUTLINES[thing.shape](x, y) * thing.radius, 0, 1)[..., None]
-    tint = np.array(thing.tint, np.float32)
-    if thing.shape == "car":  # darker windows, so that it is no mere rectangle
-        panes = np.maximum(np.abs(np.abs(x) - 0.42) - 0.14, np.abs(y) - 0.32)
-        tint = tint * (1 - 0.6 * np.clip(0.5 - panes * thing.radius, 0, 1))[..., None]
-    region = picture[top:bottom, left:right]
-    region += (tint - region) * cover
-
-
-def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(x), np.abs(y)) - 0.85
-
-
-def _triangle(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(x) * 0.866 - y * 0.5 * -1 - 0.5, y - 0.5)
 
 
 def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
