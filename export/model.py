@@ -94,7 +94,11 @@ class DeltaEncoder(nn.Module):
         )
         self.motion_reader = QueryReader(config, patches, config.motion_queries)
         first = config.stem_channels[0]
-        stages: list[nn.Module] = [nn.Conv2d(1, first, 7, 2, 3, bias=False), nn.GroupNorm(8, first), nn.ReLU()]
+        stages: list[nn.Module] = [
+            nn.Conv2d(1, first, 7, 2, 3, bias=False),
+            nn.GroupNorm(8, first),
+            nn.ReLU(),
+        ]
         for inputs, outputs in zip(config.stem_channels, config.stem_channels[1:], strict=False):
             stages.append(ResidualBlock(inputs, outputs, 2))
         self.stem = nn.Sequential(*stages)

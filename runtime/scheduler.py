@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 
 from magno.runtime.answering import Answering
 from magno.runtime.clock import NS_PER_MS, Clock
@@ -138,7 +137,7 @@ class Scheduler:
             self._forget_streams(watched)
             urgent = self._most_urgent(questions)
             if urgent is not None:
-                self._guarded(urgent, lambda urgent=urgent: self._answer_step(urgent))
+                self._guarded(urgent)
             else:
                 self._ingest_one(watched)
         for answering in list(self._questions):
@@ -160,17 +159,16 @@ class Scheduler:
         may_begin = sum(answering.begun for answering in waiting) < self._config.max_queries
         return next((answering for answering in waiting if may_begin or answering.begun), None)
 
-    def _guarded(self, answering: Answering, work: Callable[[], None]) -> None:
-        """No fault of one question may end the thread that answers all others."""
+    def _guarded(self, answering: Answering) -> None:
+        """One step of a question. No fault of it may end the thread that answers all others."""
         try:
-            work()
+            self._answer_step(answering)
         except MagnoError as error:
             self._settle(answering, answering.fail(str(error)))
         except Exception as error:
             log.exception("a question failed")
-            self._settle(
-                answering, answering.fail(f"The engine has a fault ({type(error).__name__}): see its log.")
-            )
+            fault = f"The engine has a fault ({type(error).__name__}): see its log."
+            self._settle(answering, answering.fail(fault))
 
     def _answer_step(self, answering: Answering) -> None:
         if not answering.begun:
