@@ -43,16 +43,21 @@ class Asked:
 
     camera: str
     question: str
-    at_s: float  # after the cameras are in, at the earliest
+    at_s: float  # of the stream: since the cameras were started
+    truth: str | None = None  # what somebody who watches the clip would say; None: the drawn clip's own
     through: str = "query"  # the service, or "ask": the action, with its text as feedback
 
 
+# The car park's truth is read off the clip by eye: a white car drives up from second 5 to 8; then, at 16, a red one
+# drives up while a grey one drives down, which is more than this checkpoint was trained for.
 SCRIPT = (
-    Asked("car park", "Which way is the car moving?", 2.0),
-    Asked("car park", "What colour is the car?", 4.0),
-    Asked("drawn", "Which way is the red square moving?", 5.0),
-    Asked("car park", "Which way is the car moving?", 7.0, through="ask"),
+    Asked("car park", "Which way is the white car moving?", 6.0, "up"),
+    Asked("drawn", "Which way is the red square moving?", 6.6),
+    Asked("car park", "Which way is the car moving?", 7.2, "up"),
+    Asked("car park", "Which way is the white car moving?", 7.6, "up", through="ask"),
+    Asked("car park", "Which way is the red car moving?", 17.0, "up"),
 )
+KNOWN_CLIP = "car-detection.mp4"  # of which the script tells the truth
 # ROS wants plain names of parameters.
 CAMERAS = {"car park": "car_park", "drawn": "drawn"}
 
@@ -177,13 +182,12 @@ def ask_all(
         watching_since = time.monotonic()
         console.print("active; waiting for pictures")
         arrivals.wait(list(CAMERAS.values()))
-        began = time.monotonic()
         rows = []
         for asked in SCRIPT:
-            time.sleep(max(0.0, began + asked.at_s - time.monotonic()))
-            rows.append(
-                ask_one(client, asked, truth if asked.camera == "drawn" else None, watching_since, console)
-            )
+            time.sleep(max(0.0, watching_since + asked.at_s - time.monotonic()))
+            known = asked.truth if clips["car park"].name == KNOWN_CLIP else None
+            told = truth if asked.camera == "drawn" else known
+            rows.append(ask_one(client, asked, told, watching_since, console))
         return rows
 
 
