@@ -9,11 +9,13 @@ asked about at its end; an answer is right when its text is the direction's name
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +28,7 @@ from magno.runtime.units import MagnoError, Query
 from magno.training.clips import photographs, random_settings, write_clip
 from magno.training.dataset import HELD_OUT, PICTURES
 from magno.training.phrases import DIRECTION_QUESTIONS
-from magno.training.world import random_scene, render
+from magno.training.world import Scene, random_scene, render
 
 FIRST_SEED = HELD_OUT + 1_000_000  # apart from the clips that training looked at to report its progress
 CHANCE = 0.25
@@ -43,11 +45,11 @@ def wilson(right: int, asked: int) -> tuple[float, float]:
     return middle - half, middle + half
 
 
-def ask_about(engine: Engine, seed: int, folder: Path, backgrounds: list[np.ndarray]) -> tuple[str, str]:
-    """One clip's true direction at its end, and what the engine answers."""
-    scene = random_scene(seed, PICTURES, backgrounds)
-    path = folder / "clip.mp4"
-    write_clip(path, render(scene, seed), random_settings(np.random.default_rng(seed + 1)))
+def ask_about(
+    engine: Engine, pictures: Iterable[np.ndarray], scene: Scene, seed: int, path: Path
+) -> tuple[str, str]:
+    """The true direction at a clip's end, and what the engine answers."""
+    write_clip(path, pictures, random_settings(np.random.default_rng(seed + 1)))
     engine.watch("clip", str(path), pace="fast")
     engine.wait_ended("clip")
     question = DIRECTION_QUESTIONS[0].format(colour=scene.mover.colour, shape=scene.mover.shape)
@@ -56,12 +58,26 @@ def ask_about(engine: Engine, seed: int, folder: Path, backgrounds: list[np.ndar
     return scene.legs[-1].direction, answer.text or answer.outcome.value
 
 
+def long_clip(seed: int, before: int, backgrounds: list[np.ndarray]) -> tuple[Iterable[np.ndarray], Scene]:
+    """The pictures of one scene, after at least `before` pictures of others of its size, so that what is asked
+    about comes late in a long stream; and that scene."""
+    scene = random_scene(seed, PICTURES, backgrounds)
+    others = (random_scene(seed + 100_000 * number, PICTURES, backgrounds) for number in itertools.count(1))
+    earlier = itertools.islice(
+        (other for other in others if other.size == scene.size), -(-before // PICTURES)
+    )
+    return itertools.chain.from_iterable(
+        render(each, seed) for each in itertools.chain(earlier, [scene])
+    ), scene
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=300)
+    parser.add_argument("--before", type=int, default=0, help="pictures of other scenes that come first")
     parser.add_argument(
         "--clips-folder", type=Path, default=Path("tests/clips"), help="photographs of backgrounds"
     )
@@ -77,7 +93,8 @@ def main() -> int:
             for seed in track(
                 range(FIRST_SEED, FIRST_SEED + args.clips), "asking", console=Console(stderr=True)
             ):
-                confusion[ask_about(engine, seed, Path(folder), backgrounds)] += 1
+                pictures, scene = long_clip(seed, args.before, backgrounds)
+                confusion[ask_about(engine, pictures, scene, seed, Path(folder) / "clip.mp4")] += 1
     except MagnoError as error:
         print(error, file=sys.stderr)
         return 2
