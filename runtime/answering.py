@@ -41,6 +41,20 @@ class Answering:
     def prompt_left(self) -> int:
         return len(self._prompt) - self._fed
 
+    @property
+    def wanted_tokens(self) -> int:
+        """Cells that its fork may come to hold, beside what it shares."""
+        return len(self._prompt) + self.ticket.query.max_tokens
+
+    @property
+    def timed_steps(self) -> int:
+        return max(0, self._decoded - 1)
+
+    def spare_ms(self, profile: LatencyProfile) -> float:
+        """What is left once the longest answer is whole; none before the first token, which must not wait."""
+        left_ms = (self.ticket.query.max_tokens - self._decoded) * profile.step_ms + profile.margin_ms
+        return self.remaining_ms() - left_ms if self._decoded else 0.0
+
     def remaining_ms(self) -> float:
         return (self.ticket.deadline_ns - self._clock.now_ns()) / NS_PER_MS
 
@@ -58,7 +72,10 @@ class Answering:
         if self.prompt_left:
             admission = admit(self.remaining_ms(), 0.0, self.prompt_left, profile)
             return None if admission.admitted else self._answer(Outcome.REFUSED, admission.reason)
-        if fits_another_step(self.remaining_ms(), profile):
+        if not self._decoded:  # the prefill has yielded the first token: it costs no step
+            if self.remaining_ms() > 0:
+                return None
+        elif fits_another_step(self.remaining_ms(), profile):
             return None
         return self._answer(Outcome.PARTIAL, "The deadline came before the answer's end: give it more time.")
 

@@ -94,28 +94,31 @@ class Engine:
         try:
             watcher.open()
         except BaseException:
-            with self._scheduler.wake:
-                self._watchers.pop(name, None)
+            self._forget(watcher)
             raise
 
     def unwatch(self, name: str) -> None:
         """Stop a camera and forget its stream. Raises EngineError for an unknown name."""
         watcher = self._watcher(name)
-        with self._scheduler.wake:
-            self._watchers.pop(name, None)
+        self._forget(watcher)
         watcher.close()
         self._scheduler.notify()
 
     def wait_ended(self, name: str, timeout_s: float | None = None) -> bool:
         """Wait until a camera's stream has ended and all of it is in the cache; False: not in this time.
 
-        Raises CameraError when the camera was lost before its end, EngineError for an unknown name.
+        Raises CameraError when the camera was lost before its end, EngineError when it was taken away before it
+        and for an unknown name.
         """
         watcher = self._watcher(name)
         with self._scheduler.wake:
-            ended = self._scheduler.wake.wait_for(lambda: watcher.finished or self._closed, timeout_s)
+            ended = self._scheduler.wake.wait_for(lambda: watcher.finished or watcher.stopped, timeout_s)
         if ended and watcher.error:
             raise CameraError(watcher.error)
+        if ended and not watcher.finished:
+            raise EngineError(
+                f"Camera {name} was to be watched to its end, found it closed before. Watch it again."
+            )
         return ended
 
     def status(self) -> dict[str, CameraStatus]:
@@ -159,6 +162,12 @@ class Engine:
         self._scheduler.close()
         self._language.close()
         self._encoder.close()
+
+    def _forget(self, watcher: Watcher) -> None:
+        """Take a camera off the table; another one that has its name by now stays."""
+        with self._scheduler.wake:
+            if self._watchers.get(watcher.name) is watcher:
+                del self._watchers[watcher.name]
 
     def _watcher(self, name: str) -> Watcher:
         with self._scheduler.wake:

@@ -42,6 +42,7 @@ class Scheduler:
         self._calibrated = self._profile = measure(language, clock, config.max_step_tokens)
         self._prefix = language.tokenize(spec.layout.question_prefix, special=True)
         self._suffix = language.tokenize(spec.layout.question_suffix, special=True)
+        self._room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras  # for questions
         self._watchers = watchers
         self._streams: dict[Watcher, LiveStream] = {}
         self._questions: list[Answering] = []  # not yet answered
@@ -55,7 +56,10 @@ class Scheduler:
     def submit(self, ticket: Ticket) -> None:
         """Take a question; a refusal settles its ticket at once."""
         with self.wake:
-            answer = self._take(ticket)
+            try:
+                answer = self._take(ticket)
+            except MagnoError as error:
+                answer = immediate(ticket, self._clock, Outcome.FAILED, str(error))
             self.wake.notify_all()
         if answer is not None:
             ticket.settle(answer)
@@ -103,11 +107,10 @@ class Scheduler:
         if len(self._questions) >= config.max_queries + config.max_waiting:
             fault = f"{len(self._questions)} questions wait already: ask again later."
             return immediate(ticket, self._clock, Outcome.REFUSED, fault, max(1.0, queue_ms))
-        room = config.context_tokens - config.budget_tokens * config.max_cameras
-        wanted = answering.prompt_left + ticket.query.max_tokens
-        if wanted > room:
+        if answering.wanted_tokens > self._room_tokens:
             fault = (
-                f"A question and its answer want {room} tokens at most, found {wanted}. "
+                f"A question and its answer want {self._room_tokens} tokens at most, found "
+                f"{answering.wanted_tokens}. "
                 "Ask a shorter one, or lower max_tokens."
             )
             return immediate(ticket, self._clock, Outcome.REFUSED, fault)
@@ -126,24 +129,35 @@ class Scheduler:
     # The owner thread
 
     def _run(self) -> None:
-        while True:
+        try:
+            while self._turn():
+                pass
+        finally:  # whatever ended it, nobody is left waiting
             with self.wake:
-                if not self._closing and not self._questions and not self._has_work():
-                    self.wake.wait(IDLE_S)
-                if self._closing:
-                    break
-                questions = sorted(self._questions, key=lambda answering: answering.ticket.deadline_ns)
-                watched = list(self._watchers.values())
-            self._forget_streams(watched)
-            urgent = self._most_urgent(questions)
-            if urgent is not None:
-                self._guarded(urgent)
-            else:
-                self._ingest_one(watched)
-        for answering in list(self._questions):
-            self._settle(answering, answering.fail("The engine was closed before the answer's end."))
-        for stream in self._streams.values():
-            stream.release()
+                self._closing = True
+            for answering in list(self._questions):
+                self._settle(answering, answering.fail("The engine was closed before the answer's end."))
+            for stream in self._streams.values():
+                stream.release()
+
+    def _turn(self) -> bool:
+        """The most urgent small step; False: the engine closes."""
+        with self.wake:
+            if not self._closing and not self._questions and not self._has_work():
+                self.wake.wait(IDLE_S)
+            if self._closing:
+                return False
+            questions = sorted(self._questions, key=lambda answering: answering.ticket.deadline_ns)
+            watched = list(self._watchers.values())
+        self._forget_streams(watched)
+        urgent = self._most_urgent(questions)
+        if urgent is None or urgent.spare_ms(self._profile) >= self._ingest_ms():
+            self._ingest_one(
+                watched
+            )  # between two tokens too, or a long answer would leave all cameras blind
+        if urgent is not None:
+            self._guarded(urgent)
+        return True
 
     def _has_work(self) -> bool:
         watched = self._watchers.values()
@@ -156,8 +170,14 @@ class Scheduler:
             if answer is not None:
                 self._settle(answering, answer)
         waiting = [answering for answering in questions if not answering.ticket.done]
-        may_begin = sum(answering.begun for answering in waiting) < self._config.max_queries
-        return next((answering for answering in waiting if may_begin or answering.begun), None)
+        begun = [answering for answering in waiting if answering.begun]
+        room = self._room_tokens - sum(answering.wanted_tokens for answering in begun)
+        may_begin = len(begun) < self._config.max_queries
+
+        def may_step(answering: Answering) -> bool:
+            return answering.begun or (may_begin and answering.wanted_tokens <= room)
+
+        return next(filter(may_step, waiting), None)
 
     def _guarded(self, answering: Answering) -> None:
         """One step of a question. No fault of it may end the thread that answers all others."""
@@ -182,11 +202,13 @@ class Scheduler:
 
     def _begin(self, answering: Answering) -> Answer | None:
         """Fork the stream, once what waits of it is in, if there is time for that. Returns an answer if it cannot."""
-        watcher = self._watcher_of(answering.ticket.query)
+        with self.wake:
+            watcher = self._watcher_of(answering.ticket.query)
         if watcher is None:
             return answering.fail("The camera was taken away before the question's turn: watch it again.")
-        while len(watcher.inbox) and self._has_time_to_ingest(answering):
-            self._ingest(watcher)
+        for _ in range(len(watcher.inbox)):  # and not what comes meanwhile: that might never end
+            if self._has_time_to_ingest(answering):
+                self._ingest(watcher)
         stream = self._streams.get(watcher)
         if stream is None or stream.seen() is None:
             fault = (
@@ -197,15 +219,22 @@ class Scheduler:
         return None
 
     def _has_time_to_ingest(self, answering: Answering) -> bool:
-        ingest_ms = self._profile.prefill_ms(self._spec.layout.keyframe_tokens)
-        return admit(answering.remaining_ms(), ingest_ms, answering.prompt_left, self._profile).admitted
+        left_ms = answering.remaining_ms()
+        return admit(left_ms, self._ingest_ms(), answering.prompt_left, self._profile).admitted
+
+    def _ingest_ms(self) -> float:
+        return self._profile.prefill_ms(self._spec.layout.keyframe_tokens)
 
     def _settle(self, answering: Answering, answer: Answer) -> None:
-        answering.close()
-        with self.wake:
-            if answering in self._questions:
-                self._questions.remove(answering)
-        answering.ticket.settle(answer)
+        if answer.outcome is Outcome.PARTIAL and not answering.timed_steps:
+            self._profile = self._profile.ease(self._calibrated)  # the belief that cut it was not tested
+        try:
+            answering.close()
+        finally:
+            with self.wake:
+                if answering in self._questions:
+                    self._questions.remove(answering)
+            answering.ticket.settle(answer)
 
     def _ingest_one(self, watched: list[Watcher]) -> None:
         """One item of the camera that is furthest behind."""
@@ -214,7 +243,7 @@ class Scheduler:
             self._ingest(behind)
 
     def _ingest(self, watcher: Watcher) -> None:
-        item = watcher.inbox.take()
+        item = watcher.inbox.first()
         if item is None:
             return
         try:
@@ -227,6 +256,10 @@ class Scheduler:
         except MagnoError as error:
             watcher.lose(item)
             log.warning("camera %s: a %s was left out: %s", watcher.name, item.kind.value, error)
+        except Exception:  # a fault of ours may not end the thread that answers all questions
+            watcher.lose(item)
+            log.exception("camera %s: a %s was left out", watcher.name, item.kind.value)
+        watcher.inbox.take()
         if not len(watcher.inbox):
             self.notify()  # somebody may wait for the stream's end
 

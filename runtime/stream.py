@@ -46,7 +46,11 @@ class LiveStream:
     def __init__(self, language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> None:
         self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
         self.sequence: Sequence = language.open_sequence()
-        start, stop = self.sequence.append(language.tokenize(spec.layout.system_text, special=True))
+        try:
+            start, stop = self.sequence.append(language.tokenize(spec.layout.system_text, special=True))
+        except BaseException:  # the cache is full, say: the place must not stay taken
+            self.sequence.release()
+            raise
         self._spans = [Span(SpanKind.SYSTEM, start, stop, -1)]
         self.cached_tokens = stop - start
 

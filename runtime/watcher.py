@@ -57,20 +57,28 @@ class Inbox:
     def put(self, item: Encoded, *, wait: bool) -> bool:
         """False: dropped, or nobody takes any more."""
         with self._room:
-            while wait and not self._closed and len(self._items) >= INBOX_ITEMS:
+            while wait and not self._closed and self.is_full:
                 self._room.wait()
-            if self._closed or len(self._items) >= INBOX_ITEMS:
+            if self._closed or self.is_full:
                 return False
             self._items.append(item)
         self._wake()
         return True
 
-    def take(self) -> Encoded | None:
+    @property
+    def is_full(self) -> bool:
+        return len(self._items) >= INBOX_ITEMS
+
+    def first(self) -> Encoded | None:
+        """The oldest item; it counts as waiting until it is taken."""
         with self._room:
-            if not self._items:
-                return None
+            return self._items[0] if self._items else None
+
+    def take(self) -> None:
+        """Be done with the oldest item."""
+        with self._room:
+            self._items.popleft()
             self._room.notify()
-            return self._items.popleft()
 
     def close(self) -> None:
         with self._room:
@@ -103,18 +111,14 @@ class Watcher:
         self._next_sequence = 0
         self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
         self._lost_item = False
+        self._over = False  # nothing more will come
         self._stopping = threading.Event()
         self._reader: CameraReader | None = None
         self._thread = threading.Thread(target=self._run, name=f"magno-watch-{name}", daemon=True)
 
     def open(self) -> None:
         """Open the camera and begin. Raises CameraError."""
-        self._reader = CameraReader(self.request)
-        try:
-            self._reader.opened()
-        except BaseException:
-            self._reader.close()
-            raise
+        self._open_reader()
         self._state = "streaming"
         self._thread.start()
 
@@ -125,7 +129,12 @@ class Watcher:
     @property
     def finished(self) -> bool:
         """Nothing more will come, and all that came was taken."""
-        return self._state in ("ended", "lost") and not self._thread.is_alive() and not len(self.inbox)
+        return self._over and self._state in ("ended", "lost") and not len(self.inbox)
+
+    @property
+    def stopped(self) -> bool:
+        """It was told to close, perhaps before its end."""
+        return self._stopping.is_set()
 
     @property
     def error(self) -> str:
@@ -162,7 +171,7 @@ class Watcher:
 
     def _run(self) -> None:
         reader = self._reader
-        while reader is not None and not self._stopping.is_set():
+        while reader is not None:
             try:
                 with reader:
                     self._watch(reader)
@@ -174,6 +183,7 @@ class Watcher:
                 log.exception("camera %s failed", self.name)
                 self._lose_camera(f"The camera's thread has a fault ({type(error).__name__}): see the log.")
             reader = self._reopen() if self.request.pace == "live" else None
+        self._over = True
         self._wake()
 
     def _lose_camera(self, error: str) -> None:
@@ -196,18 +206,32 @@ class Watcher:
     def _reopen(self) -> CameraReader | None:
         """A new reader once the camera can be opened again; None when told to stop."""
         while not self._stopping.wait(RETRY_S):
-            reader = CameraReader(self.request)
-            self._reader = reader
             try:
-                reader.opened()
-            except CameraError as error:
+                reader = self._open_reader()
+            except Exception as error:  # whatever it was, the next attempt may find it gone
                 self._error = str(error)
-                reader.close()
                 continue
             self._windower.break_chain()
             self._next_sequence = 0
             return reader
         return None
+
+    def _open_reader(self) -> CameraReader:
+        """A reader whose source is open, known to `close` from its start. Raises CameraError."""
+        try:
+            reader = self._reader = CameraReader(self.request)
+        except OSError as error:  # processes, descriptors or memory have run out
+            raise CameraError(
+                f"The camera wants a reader process, found none to be had ({error}). Try again later."
+            ) from error
+        try:
+            if self.stopped:  # `close` may have come before there was a reader to kill
+                raise CameraError("The camera wanted to be opened, found itself closed. Watch it again.")
+            reader.opened()
+        except BaseException:
+            reader.close()
+            raise
+        return reader
 
     def _count(self, frame: CodecFrame) -> None:
         lost = max(0, frame.sequence - self._next_sequence)
@@ -217,10 +241,11 @@ class Watcher:
         self._arrivals.append(self._clock.now_ns())
 
     def _hand_on(self, item: Keyframe | FusedWindow) -> None:
-        encoded = self._encode(item)
-        if self.inbox.put(encoded, wait=self.request.pace == "fast"):
+        may_wait = self.request.pace == "fast"
+        # A full inbox means that time is short: none of it goes into encoding what will be dropped.
+        if (may_wait or not self.inbox.is_full) and self.inbox.put(self._encode(item), wait=may_wait):
             return
-        self._dropped += encoded.pictures
+        self._dropped += 1 if isinstance(item, Keyframe) else item.displacement.pictures
         self._windower.break_chain()
 
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:

@@ -1,0 +1,195 @@
+"""A camera's thread and process: whatever comes between, none is left running and nobody waits for ever."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from magno.runtime.bundle import Bundle, open_bundle
+from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.clock import WallClock
+from magno.runtime.encoder import Encoder, open_encoder
+from magno.runtime.watcher import INBOX_ITEMS, Watcher
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_bundle: Path) -> Bundle:
+    return open_bundle(tiny_bundle)
+
+
+@pytest.fixture(scope="module")
+def encoder(bundle: Bundle) -> Iterator[Encoder]:
+    with open_encoder(bundle) as encoder:
+        yield encoder
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> list[CameraReader]:
+    """Every reader that a watcher starts, as it is."""
+    started: list[CameraReader] = []
+    begin = CameraReader.__init__
+
+    def remember(reader: CameraReader, request: CameraRequest) -> None:
+        begin(reader, request)
+        started.append(reader)
+
+    monkeypatch.setattr(CameraReader, "__init__", remember)
+    return started
+
+
+def _watcher(
+    bundle: Bundle, encoder: Encoder, clip: Path, wake: Callable[[], None] = lambda: None, **more: object
+) -> Watcher:
+    codec = bundle.spec.codec
+    request = CameraRequest(str(clip), codec.image_px, **more)  # type: ignore[arg-type]
+    return Watcher("park", request, encoder, codec, WallClock(), wake)
+
+
+def _all_ended(readers: list[CameraReader]) -> bool:
+    return all(reader._process.returncode is not None and reader._pipe.closed for reader in readers)
+
+
+def test_closed_before_it_was_opened(
+    bundle: Bundle, encoder: Encoder, clips: Path, readers: list[CameraReader]
+) -> None:
+    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher.close()
+    with pytest.raises(CameraError, match="closed"):
+        watcher.open()
+    assert len(readers) == 1 and _all_ended(readers)
+
+
+def test_closed_just_before_its_thread_begins(
+    bundle: Bundle,
+    encoder: Encoder,
+    clips: Path,
+    readers: list[CameraReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    start = watcher._thread.start
+
+    def close_first() -> None:
+        watcher.close()
+        start()
+
+    monkeypatch.setattr(watcher._thread, "start", close_first)
+    watcher.open()
+    watcher._thread.join(PATIENCE_S)
+    assert len(readers) == 1 and _all_ended(readers)
+
+
+def test_closed_while_a_new_reader_starts(
+    bundle: Bundle,
+    encoder: Encoder,
+    clips: Path,
+    readers: list[CameraReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("magno.runtime.watcher.RETRY_S", 0.01)
+    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher.open()
+    begin, starting, closing = CameraReader.__init__, threading.Event(), threading.Event()
+
+    def start_late(reader: CameraReader, request: CameraRequest) -> None:
+        starting.set()
+        assert closing.wait(PATIENCE_S)
+        begin(reader, request)
+
+    monkeypatch.setattr(CameraReader, "__init__", start_late)
+    readers[0].kill()
+    assert starting.wait(PATIENCE_S)
+    closer = threading.Thread(target=watcher.close)
+    closer.start()
+    assert watcher._stopping.wait(PATIENCE_S)
+    threading.Event().wait(0.05)  # close has killed the reader that it knows of
+    closing.set()
+    closer.join(PATIENCE_S)
+    assert not closer.is_alive()
+    assert len(readers) == 2 and _all_ended(readers)
+
+
+def test_a_machine_without_room_for_a_process_is_tried_again(
+    bundle: Bundle,
+    encoder: Encoder,
+    clips: Path,
+    readers: list[CameraReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("magno.runtime.watcher.RETRY_S", 0.01)
+    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher.open()
+    popen, refused = subprocess.Popen, threading.Event()
+
+    def refuse_once(*args: object, **more: object) -> object:
+        if not refused.is_set():
+            refused.set()
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return popen(*args, **more)  # type: ignore[call-overload]
+
+    monkeypatch.setattr("magno.runtime.camera.reader.subprocess.Popen", refuse_once)
+    readers[0].kill()
+    assert _happens(lambda: len(readers) == 2 and watcher.status(None, 0).state == "streaming")
+    assert refused.is_set()
+    watcher.close()
+    assert _all_ended(readers)
+
+
+def test_no_room_for_a_process_is_told_in_one_sentence(
+    bundle: Bundle, encoder: Encoder, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **more: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("magno.runtime.camera.reader.subprocess.Popen", refuse)
+    with pytest.raises(CameraError, match="reader process"):
+        _watcher(bundle, encoder, clips / "car-detection.mp4").open()
+
+
+def test_the_last_wake_finds_it_finished(bundle: Bundle, encoder: Encoder, clips: Path) -> None:
+    found: list[bool] = []
+    watcher = _watcher(
+        bundle, encoder, clips / "car-detection.mp4", lambda: found.append(watcher.finished), until_s=0.0
+    )
+    watcher.open()
+    watcher._thread.join(PATIENCE_S)
+    assert not watcher.finished  # nobody took the keyframe
+    assert watcher.inbox.first() is not None
+    watcher.inbox.take()
+    assert watcher.finished
+    found.clear()
+    empty = _watcher(
+        bundle, encoder, clips / "car-detection.mp4", lambda: found.append(empty.finished), until_s=0.0
+    )
+    empty.inbox.close()
+    empty.open()
+    empty._thread.join(PATIENCE_S)
+    assert found and found[-1]
+
+
+def test_a_full_inbox_costs_no_encoding(bundle: Bundle, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_encoder(bundle) as encoder:
+        watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", until_s=3.0)
+        encoded: list[object] = []
+        encode = watcher._encode
+        monkeypatch.setattr(watcher, "_encode", lambda item: (encoded.append(item), encode(item))[1])
+        watcher.open()
+        watcher._thread.join(PATIENCE_S)
+        assert (len(watcher.inbox), len(encoded)) == (INBOX_ITEMS, INBOX_ITEMS)
+        assert watcher.pictures_dropped > 0
+
+
+def _happens(condition: Callable[[], bool]) -> bool:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE_S / 0.02)):
+        if condition():
+            return True
+        pause.wait(0.02)
+    return False
