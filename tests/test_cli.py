@@ -126,3 +126,13 @@ def test_a_codec_without_vectors_is_refused_and_keyframes_offered(tiny_bundle: P
     answered = magno("ask", str(clip), QUESTION, "--bundle", str(tiny_bundle), "--keyframes-only", "--json")
     assert answered.returncode == 0
     assert json.loads(answered.stdout)["visual_tokens"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"), [(["--question", ""], "wants text"), (["--repeats", "0"], "1 repeat or more")]
+)
+def test_a_bench_of_nothing_says_so(tiny_bundle: Path, clips: Path, flags: list[str], says: str) -> None:
+    clip = str(clips / "car-detection.mp4")
+    done = magno("bench", "ttft", "--bundle", str(tiny_bundle), "--clip", clip, "--at", "0.5", *flags)
+    assert done.returncode == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
