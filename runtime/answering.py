@@ -14,13 +14,16 @@ from magno.runtime.language import LanguageModel, Sequence
 from magno.runtime.stream import LiveStream, Seen
 from magno.runtime.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome
+from magno.runtime.watcher import Watcher
 
 
 class Answering:
     """The state of one question. `step` until it returns an Answer; `close` gives the fork back."""
 
-    def __init__(self, ticket: Ticket, prompt: list[int], max_step_tokens: int, clock: Clock) -> None:
-        self.ticket = ticket
+    def __init__(
+        self, ticket: Ticket, camera: Watcher, prompt: list[int], max_step_tokens: int, clock: Clock
+    ) -> None:
+        self.ticket, self.camera = ticket, camera
         self._prompt, self._max_step_tokens, self._clock = prompt, max_step_tokens, clock
         self._fork: Sequence | None = None
         self._seen: Seen | None = None

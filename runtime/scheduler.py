@@ -86,13 +86,14 @@ class Scheduler:
         if self._closing:
             fault = "A question wants an open engine, found it closed."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
-        if self._watcher_of(ticket.query) is None:
+        camera = self._watcher_of(ticket.query)
+        if camera is None:
             names = ", ".join(self._watchers) or "none (watch one first)"
             found = f"{ticket.query.camera[:80]!r}" if ticket.query.camera else "no name"
             fault = f"A question wants one of the cameras {names}, found {found}."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
         prompt = [*self._prefix, *self._language.tokenize(ticket.query.question), *self._suffix]
-        answering = Answering(ticket, prompt, self._config.max_step_tokens, self._clock)
+        answering = Answering(ticket, camera, prompt, self._config.max_step_tokens, self._clock)
         refusal = self._refusal(answering)
         if refusal is None:
             self._questions.append(answering)
@@ -202,9 +203,8 @@ class Scheduler:
 
     def _begin(self, answering: Answering) -> Answer | None:
         """Fork the stream, once what waits of it is in, if there is time for that. Returns an answer if it cannot."""
-        with self.wake:
-            watcher = self._watcher_of(answering.ticket.query)
-        if watcher is None:
+        watcher = answering.camera
+        if self._watchers.get(watcher.name) is not watcher:
             return answering.fail("The camera was taken away before the question's turn: watch it again.")
         for _ in range(len(watcher.inbox)):  # and not what comes meanwhile: that might never end
             if self._has_time_to_ingest(answering):

@@ -99,6 +99,24 @@ def test_questions_that_fit_alone_do_not_fill_the_cache_together(engine: Engine)
     assert Outcome.FAILED not in {answer.outcome for answer in answers}
 
 
+def test_a_question_is_never_about_another_camera(engine: Engine, clips: Path) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(text: str) -> None:
+        begun.set()
+        go_on.wait(PATIENCE_S)
+
+    first = engine.submit(ASK, hold)
+    assert begun.wait(PATIENCE_S)
+    second = engine.submit(dataclasses.replace(ASK, camera=""))
+    engine.unwatch("park")
+    engine.watch("table", str(clips / "bottle-detection.mp4"), pace="fast", until_s=0.5)
+    go_on.set()
+    answer = second.result(PATIENCE_S)
+    assert answer.outcome is Outcome.FAILED and "taken away" in answer.error
+    assert first.result(PATIENCE_S).outcome is Outcome.COMPLETE  # its fork holds what it saw
+
+
 def test_a_long_answer_does_not_blind_the_cameras(engine: Engine, clips: Path) -> None:
     engine.watch("table", str(clips / "bottle-detection.mp4"), loop=True)
     cached: list[bool] = []
