@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from magno.runtime.spec import SpecError
 
 LEAST = 1
+QUESTION_TOKENS = 64  # cells that must be left for questions and their answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class EngineConfig:
             value = getattr(self, name)
             if isinstance(value, int) and value < LEAST:
                 raise SpecError(f"{name} wants {LEAST} or more, found {value}.")
-        if self.budget_tokens * self.max_cameras > self.context_tokens:
+        wanted = self.budget_tokens * self.max_cameras + QUESTION_TOKENS
+        if self.context_tokens < wanted:
             raise SpecError(
-                f"context_tokens wants room for {self.max_cameras} cameras of {self.budget_tokens} tokens, found "
-                f"{self.context_tokens}. Raise it, or lower max_cameras or budget_tokens."
+                f"context_tokens wants {wanted}, room for {self.max_cameras} cameras of {self.budget_tokens} tokens "
+                f"and a question, found {self.context_tokens}. Raise it, or lower max_cameras or budget_tokens."
             )

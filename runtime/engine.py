@@ -23,6 +23,7 @@ from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.scheduler import Scheduler, immediate
 from magno.runtime.spec import ModelSpec
+from magno.runtime.stream import check_budget
 from magno.runtime.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 from magno.runtime.watcher import CameraStatus, Watcher
@@ -57,6 +58,9 @@ class Engine:
                         f"{bundle.llm} wants embeddings of {bundle.spec.embed_dim} numbers, found "
                         f"{language.embed_dim}. Export the bundle again."
                     )
+                fault = check_budget(language, bundle.spec, config.budget_tokens)
+                if fault is not None:
+                    raise EngineError(fault)
                 return cls(config, bundle.spec, encoder, language, clock or WallClock())
             except BaseException:
                 language.close()
@@ -140,7 +144,8 @@ class Engine:
     def submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Ticket:
         """Ask without waiting. Never raises for a bad question: its ticket holds the outcome.
 
-        `on_text` gets the text so far as it is decoded, on the engine's thread: it should be quick.
+        `on_text` gets the text so far as it is decoded, on the engine's thread: it should be quick,
+        and must not wait for the engine.
         """
         ticket = Ticket(query, self._clock.now_ns(), on_text)
         fault = check_query(query)

@@ -18,6 +18,22 @@ from magno.runtime.units import Span, SpanKind
 QUESTION_ROOM_TOKENS = 256  # positions kept for a question and its answer below the trained context
 
 
+def check_budget(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str | None:
+    """Why no stream can live on such a budget, in one sentence, or None."""
+    layout = spec.layout
+    before = len(language.tokenize(layout.text_before_keyframe(0.0), special=True))
+    keyframe = before + layout.keyframe_tokens
+    sink = len(language.tokenize(layout.system_text, special=True)) + keyframe
+    least = sink + keyframe + spec.codec.windows_per_gop * layout.window_tokens
+    most = spec.trained_context - QUESTION_ROOM_TOKENS
+    if least <= budget_tokens <= most:
+        return None
+    return (
+        f"budget_tokens wants {least} (system text, first keyframe and one GOP of this model) to {most} (what it "
+        f"was trained for), found {budget_tokens}. Change it."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A keyframe or window, ready for the language model."""

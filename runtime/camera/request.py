@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from magno.runtime.units import MagnoError
@@ -27,7 +28,7 @@ class CameraRequest:
     def __post_init__(self) -> None:
         if self.pace not in PACES:
             raise CameraError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:40]!r}.")
-        if self.until_s is not None and not self.until_s >= 0:
+        if self.until_s is not None and not 0 <= self.until_s < math.inf:
             raise CameraError(f"A time in the stream wants 0 s or more, found {self.until_s}.")
         if self.loop and self.pace == "fast":
             raise CameraError(

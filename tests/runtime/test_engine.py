@@ -276,3 +276,9 @@ def _wait(condition: object) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("it did not happen")
+
+
+@pytest.mark.parametrize("budget_tokens", [20, 100_000])
+def test_a_budget_that_no_stream_can_live_on_is_refused(tiny_bundle: Path, budget_tokens: int) -> None:
+    with pytest.raises(EngineError, match="budget_tokens wants"):
+        Engine.open(EngineConfig(str(tiny_bundle), context_tokens=500_000, budget_tokens=budget_tokens))
