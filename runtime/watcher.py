@@ -16,12 +16,12 @@ from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
+from magno.runtime.inbox import Inbox
 from magno.runtime.spec import CodecSpec
 from magno.runtime.stream import Encoded
 from magno.runtime.units import CodecFrame, MagnoError, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
-INBOX_ITEMS = 4  # keyframes and windows that wait for the language model
 RETRY_S = 1.0  # between two attempts at a camera that was lost
 RATE_PICTURES = 32  # the rate is measured over so many
 
@@ -40,50 +40,6 @@ class CameraStatus:
     newest_capture_ns: int | None  # of the newest picture in the cache
     cached_tokens: int
     error: str  # one sentence, when lost
-
-
-class Inbox:
-    """Encoded items on their way to the language model; bounded. A live camera's newest is dropped when full."""
-
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._items: deque[Encoded] = deque()
-        self._room = threading.Condition()
-        self._wake = wake
-        self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def put(self, item: Encoded, *, wait: bool) -> bool:
-        """False: dropped, or nobody takes any more."""
-        with self._room:
-            while wait and not self._closed and self.is_full:
-                self._room.wait()
-            if self._closed or self.is_full:
-                return False
-            self._items.append(item)
-        self._wake()
-        return True
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._items) >= INBOX_ITEMS
-
-    def first(self) -> Encoded | None:
-        """The oldest item; it counts as waiting until it is taken."""
-        with self._room:
-            return self._items[0] if self._items else None
-
-    def take(self) -> None:
-        """Be done with the oldest item."""
-        with self._room:
-            self._items.popleft()
-            self._room.notify()
-
-    def close(self) -> None:
-        with self._room:
-            self._closed = True
-            self._room.notify_all()
 
 
 class Watcher:
@@ -110,7 +66,8 @@ class Watcher:
         self._received = self._dropped = 0
         self._next_sequence = 0
         self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
-        self._lost_item = False
+        self._left_out = 0  # pictures that the language model could not take: counted by its owner's thread
+        self._left_out_before = 0  # what `_left_out` was when the chain was last broken for it
         self._over = False  # nothing more will come
         self._stopping = threading.Event()
         self._reader: CameraReader | None = None
@@ -124,7 +81,7 @@ class Watcher:
 
     @property
     def pictures_dropped(self) -> int:
-        return self._dropped
+        return self._dropped + self._left_out
 
     @property
     def finished(self) -> bool:
@@ -142,8 +99,7 @@ class Watcher:
 
     def lose(self, item: Encoded) -> None:
         """The language model could not take this item: what follows needs a new anchor."""
-        self._dropped += item.pictures
-        self._lost_item = True
+        self._left_out += item.pictures
 
     def status(self, newest_capture_ns: int | None, cached_tokens: int) -> CameraStatus:
         arrivals = list(self._arrivals)
@@ -154,7 +110,7 @@ class Watcher:
             self.name,
             self._state,
             self._received,
-            self._dropped,
+            self.pictures_dropped,
             rate,
             newest_capture_ns,
             cached_tokens,
@@ -195,8 +151,8 @@ class Watcher:
         self._state, self._error = "streaming", ""
         for frame in reader.frames():
             self._count(frame)
-            if self._lost_item:
-                self._lost_item = False
+            if self._left_out != self._left_out_before:
+                self._left_out_before = self._left_out
                 self._windower.break_chain()
             for item in self._windower.step(frame):
                 self._hand_on(item)

@@ -14,7 +14,8 @@ from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
-from magno.runtime.watcher import INBOX_ITEMS, Watcher
+from magno.runtime.inbox import INBOX_ITEMS
+from magno.runtime.watcher import Watcher
 
 PATIENCE_S = 60.0
 
