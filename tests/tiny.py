@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import torch
 
 from magno.export.checkpoint import save_checkpoint
 from magno.export.model import CheckpointConfig, DeltaConfig, MagnoModel
-from magno.runtime.spec import CodecSpec, ResidualKind, TokenLayout
+from magno.runtime.spec import CodecSpec, ResidualKind
+from magno.training import pocket
 from magno.training.tokenizer import build_tokenizer
 
 VOCAB_SIZE = 512
@@ -24,15 +26,7 @@ CODEC = CodecSpec(
     windows_per_gop=4,
     residual_kinds=(ResidualKind.PIXEL_MC,),
 )
-LAYOUT = TokenLayout(
-    system_text="<|im_start|>system\nYou watch a camera.<|im_end|>\n<|im_start|>user\n",
-    keyframe_text="<|keyframe|>",
-    keyframe_tokens=CODEC.patches**2,
-    window_tokens=8,
-    question_prefix="\n",
-    question_suffix="<|im_end|>\n<|im_start|>assistant\n",
-    stop_text="<|im_end|>",
-)
+LAYOUT = dataclasses.replace(pocket.LAYOUT, keyframe_tokens=CODEC.patches**2)
 VISION = {
     "hidden_size": 32,
     "intermediate_size": 64,
