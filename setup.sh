@@ -14,7 +14,7 @@ heartbeat_s=10
 # A sourced ROS would shadow the one in the venv; a venv switched on elsewhere is none of ours.
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
-export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -132,7 +132,7 @@ main() {
     exec 9>/dev/null
   fi
   local base magno ros text
-  base="$root $(readlink -f "$(command -v "$python" || true)") ${PYTHON:-}"
+  base="$root $(readlink -f "$(command -v "$python")" || true) ${PYTHON:-}"
   [ -x "$venv/bin/python" ] || rm -rf "$stamps"
   [ -e "$stamps/interfaces" ] && [ "$(cat "$stamps/venv")" = "$base" ] || system_packages
   hint="Is there room on the disk? Remove .venv and run this again."
