@@ -11,6 +11,10 @@ from magno import __version__
 VERBS = {
     "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
+    "inspect": (
+        "magno.runtime.inspect_cli",
+        "say what a video source sends: pictures, vectors, motion, breaks",
+    ),
     "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
 }
 INTERRUPTED = 130

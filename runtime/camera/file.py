@@ -50,6 +50,7 @@ class FileSource:
         if context is None:  # what libavcodec has no decoder for
             self._container.close()
             raise CameraError(f"Wanted a codec that libavcodec decodes in {path}, found none. Use H.264.")
+        self.container: str = self._container.format.name
         self.codec: str = context.codec.canonical_name
         self.extradata: bytes | None = context.extradata
         self.size: tuple[int, int] = (context.width, context.height)

@@ -16,6 +16,7 @@ SOURCES = {"file": "magno.runtime.camera.file"}
 class Source(Protocol):
     """An open source. `units` ends when the stream does."""
 
+    container: str  # libavformat's name: mov,mp4,... or h264 for a raw stream
     codec: str  # libavcodec's name: h264, mpeg4, ...
     extradata: bytes | None
     size: tuple[int, int]

@@ -34,6 +34,7 @@ class Opened:
     codec: str
     size: tuple[int, int]
     rate: float
+    container: str = ""  # libavformat's name of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Ended:
     """The stream has come to its end."""
 
     dropped: int  # pictures that the engine was too slow to take
+    decode_ns: int = 0  # spent on all pictures: decoding, vectors, making them small
 
 
 Message = Opened | Failed | Ended | CodecFrame
@@ -57,11 +59,11 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     """Write and flush one message. Raises OSError when nobody reads any more."""
     arrays: list[np.ndarray] = []
     if isinstance(message, Opened):
-        head: dict[str, Any] = {"opened": [message.codec, *message.size, message.rate]}
+        head: dict[str, Any] = {"opened": [message.codec, *message.size, message.rate, message.container]}
     elif isinstance(message, Failed):
         head = {"failed": message.error[:MAX_ERROR_CHARACTERS]}
     elif isinstance(message, Ended):
-        head = {"ended": message.dropped}
+        head = {"ended": [message.dropped, message.decode_ns]}
     else:
         head, arrays = _frame_head(message)
     text = json.dumps(head).encode()
@@ -89,13 +91,14 @@ def parse(text: bytes, body: bytes) -> Message:
     try:
         head = json.loads(text)
         if "opened" in head:
-            codec, width, height, rate = head["opened"]
+            codec, width, height, rate, container = head["opened"]
             size = (_number(width, 0, MAX_SIDE_PX), _number(height, 0, MAX_SIDE_PX))
-            return Opened(str(codec), size, _rate(rate))
+            return Opened(str(codec), size, _rate(rate), str(container))
         if "failed" in head:
             return Failed(str(head["failed"])[:MAX_ERROR_CHARACTERS])
         if "ended" in head:
-            return Ended(_number(head["ended"], 0))
+            dropped, decode_ns = head["ended"]
+            return Ended(_number(dropped, 0), _number(decode_ns, 0))
         return _frame(head, body)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
         raise _garbled(str(error)[:120]) from error

@@ -74,18 +74,22 @@ class Outbox:
 
 def read_camera(request: CameraRequest, outbox: Outbox) -> None:
     """Decode the source to its end into the outbox. Raises CameraError."""
-    source = open_source(request, WallClock())
+    clock, decode_ns = WallClock(), 0
+    source = open_source(request, clock)
     until_ns = None if request.until_s is None or request.loop else int(request.until_s * NS_PER_S)
     try:
         decoder = Decoder(
             source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only
         )
-        outbox.put(Opened(source.codec, source.size, source.rate))
+        outbox.put(Opened(source.codec, source.size, source.rate, source.container))
         for unit in source.units():
-            if not _hand_on(decoder.decode(unit), until_ns, outbox):
+            began_ns = clock.now_ns()
+            frames = decoder.decode(unit)
+            decode_ns += clock.now_ns() - began_ns
+            if not _hand_on(frames, until_ns, outbox):
                 return
         if _hand_on(decoder.flush(), until_ns, outbox):
-            outbox.put(Ended(outbox.dropped))
+            outbox.put(Ended(outbox.dropped, decode_ns))
     finally:
         source.close()
 

@@ -37,7 +37,7 @@ def open_descriptors() -> int:
 def test_real_clip_comes_whole_through_a_process_of_its_own(clips: Path) -> None:
     request = CameraRequest(str(clips / "car-detection.mp4"), 16, pace="fast")
     with CameraReader(request) as reader:
-        assert reader.opened() == Opened("h264", (768, 432), 12.5)
+        assert reader.opened() == Opened("h264", (768, 432), 12.5, "mov,mp4,m4a,3gp,3g2,mj2")
         assert reader.pid != os.getpid()
         frames = list(reader.frames())
     assert [frame.sequence for frame in frames] == list(range(377)) and reader.dropped == 0
