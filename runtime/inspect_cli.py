@@ -40,8 +40,13 @@ class Inspected:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("source", metavar="SOURCE", help="video file")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="video file; raw H.264 as *.h264, or - for standard input"
+    )
     parser.add_argument("--seconds", type=float, metavar="N", help="only the first N seconds of it")
+    parser.add_argument(
+        "--rate", type=float, metavar="N", help="pictures a second of a raw stream; default: as it says"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--dump", type=Path, metavar="FILE.npz", help="write every picture's vectors")
     parser.add_argument(
@@ -78,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
 def _inspect(args: argparse.Namespace, dump: VectorDump | None) -> Inspected:
     picture_px = OVERLAY_PICTURE_PX if args.overlay else PICTURE_PX
     # Keyframes only: what exports no vectors is described, too.
-    request = CameraRequest(args.source, picture_px, "fast", until_s=args.seconds, keyframes_only=True)
+    request = CameraRequest(
+        args.source, picture_px, "fast", until_s=args.seconds, keyframes_only=True, rate=args.rate
+    )
     seen: list[PictureFacts] = []
     liveliest, most_px = None, 0.0
     with CameraReader(request) as reader, Console(stderr=True).status("inspecting") as status:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, cast
 
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
+from magno.runtime.camera.sources import STANDARD_INPUT
+from magno.runtime.camera.unit_queue import UnitQueue
+from magno.runtime.camera.wire import Ended, Failed, Opened, read_message, write_unit
 from magno.runtime.spec import to_dict
 from magno.runtime.units import CodecFrame
 
@@ -21,16 +25,24 @@ GOODBYE_S = 2.0
 class CameraReader:
     """Owns one reader process. `opened` waits for the source; `frames` yields until it ends or is closed."""
 
-    def __init__(self, request: CameraRequest) -> None:
+    def __init__(self, request: CameraRequest, units: UnitQueue | None = None) -> None:
+        """`units` is what a source `units://` decodes; it outlives the process, so that the next can go on."""
         self.request = request
         # Known once the stream has ended:
         self.dropped = 0  # pictures the process could not hand over
         self.decode_ns = 0  # what all pictures cost the process, from packet to CodecFrame
         command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, bufsize=1 << 20
+            command, stdin=_input_of(request, units), stdout=subprocess.PIPE, bufsize=1 << 20
         )
         self._pipe = cast(BinaryIO, self._process.stdout)
+        self._closed = threading.Event()
+        self._units = units
+        self._feeder: threading.Thread | None = None
+        if units is not None:
+            units.begin_anew()
+            self._feeder = threading.Thread(target=self._feed, args=(units,), name="magno-feed", daemon=True)
+            self._feeder.start()
 
     @property
     def pid(self) -> int:
@@ -66,10 +78,21 @@ class CameraReader:
     def close(self) -> None:
         """End the process and free the pipe. Only the thread that reads may call this."""
         self._process.kill()
+        self._closed.set()
         try:
             self._process.wait(GOODBYE_S)
+            if self._units is not None and self._feeder is not None:
+                self._units.wake()
+                self._feeder.join(GOODBYE_S)
         finally:
             self._pipe.close()
+
+    def _feed(self, units: UnitQueue) -> None:
+        """Hand access units over until there are no more, or nobody takes them."""
+        pipe = cast(BinaryIO, self._process.stdin)
+        with contextlib.suppress(OSError), pipe:
+            while (unit := units.take(self._closed)) is not None:
+                write_unit(pipe, unit)
 
     def _died(self) -> CameraError:
         try:
@@ -88,3 +111,9 @@ class CameraReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _input_of(request: CameraRequest, units: UnitQueue | None) -> int | None:
+    if units is not None:
+        return subprocess.PIPE
+    return None if request.url == STANDARD_INPUT else subprocess.DEVNULL

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from magno.runtime.units import MagnoError
 
 PACES = ("live", "fast")
+MIN_RATE, MAX_RATE = 0.01, 1000.0  # pictures a second
 
 
 class CameraError(MagnoError):
@@ -24,12 +25,17 @@ class CameraRequest:
     loop: bool = False
     until_s: float | None = None  # stop after this time of the stream
     keyframes_only: bool = False
+    rate: float | None = None  # pictures a second of a raw stream; None: as its headers say
 
     def __post_init__(self) -> None:
         if self.pace not in PACES:
             raise CameraError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:40]!r}.")
         if self.until_s is not None and not 0 <= self.until_s < math.inf:
             raise CameraError(f"A time in the stream wants 0 s or more, found {self.until_s}.")
+        if self.rate is not None and not MIN_RATE <= self.rate <= MAX_RATE:
+            raise CameraError(
+                f"A rate wants {MIN_RATE:g} to {MAX_RATE:g} pictures a second, found {self.rate}."
+            )
         if self.loop and self.pace == "fast":
             raise CameraError(
                 "A loop wants the pace live, found fast, which would never end: leave one of them out."

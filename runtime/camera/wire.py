@@ -1,4 +1,4 @@
-"""CodecFrames as bytes, between the reader process and the engine. Pure.
+"""CodecFrames as bytes, between the reader process and the engine, and access units the other way. Pure.
 
 The reader decodes hostile bytes, so what it says is checked here as hostile too, and nothing is unpickled: a
 message is `MGN1`, two lengths, a JSON head and the arrays one after another.
@@ -14,10 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from magno.runtime.camera.request import CameraError
-from magno.runtime.units import CodecFrame, Link, MotionField
+from magno.runtime.units import AccessUnit, CodecFrame, Link, MotionField
 
 LENGTHS = struct.Struct("<4sII")  # magic, bytes of the head, bytes of the body
 MAGIC = b"MGN1"
+UNIT_HEAD = struct.Struct("<4sqqBI")  # magic, pts_ns, capture_ns, whether it is a key, bytes of its data
+UNIT_MAGIC = b"MGU1"
+MAX_UNIT_BYTES = 16 << 20
 MAX_HEAD_BYTES = 16 << 10
 MAX_BODY_BYTES = 256 << 20  # 8k motion and a 4096 px picture fit
 BLOCK_SIZES = (8, 16, 32)
@@ -102,6 +105,27 @@ def parse(text: bytes, body: bytes) -> Message:
         return _frame(head, body)
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError) as error:
         raise _garbled(str(error)[:120]) from error
+
+
+def write_unit(stream: BinaryIO, unit: AccessUnit) -> None:
+    """Write and flush one access unit of at most MAX_UNIT_BYTES. Raises OSError when nobody reads any more."""
+    head = UNIT_HEAD.pack(UNIT_MAGIC, unit.pts_ns, unit.capture_ns, unit.is_key, len(unit.data))
+    stream.write(head + unit.data)
+    stream.flush()
+
+
+def read_unit(stream: BinaryIO) -> AccessUnit | None:
+    """The next access unit; None at the end of the stream. Raises CameraError for what is none."""
+    start = _exactly(stream, UNIT_HEAD.size)
+    if start is None:
+        return None
+    magic, pts_ns, capture_ns, is_key, size = UNIT_HEAD.unpack(start)
+    if magic != UNIT_MAGIC or size > MAX_UNIT_BYTES or is_key > 1:
+        raise CameraError(
+            "The reader process wanted an access unit, found garbage; hand units over through a UnitQueue."
+        )
+    data = _exactly(stream, size)
+    return None if data is None else AccessUnit(data, pts_ns, capture_ns, bool(is_key))
 
 
 def _frame_head(frame: CodecFrame) -> tuple[dict[str, Any], list[np.ndarray]]:
