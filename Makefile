@@ -10,7 +10,7 @@ setup:
 	@./setup.sh
 
 demo: setup
-	@$(MAKE) --no-print-directory $(BUNDLE)/manifest.json
+	@$(MAKE) -s --no-print-directory $(BUNDLE)/manifest.json
 	@$(BIN)/python -m magno_ros.demo --bundle $(BUNDLE) --clip $(CLIP) $(DEMO_FLAGS)
 
 test: setup
@@ -24,7 +24,7 @@ lint: setup
 	@cd build/lint && ../../$(BIN)/mypy --config-file ../../pyproject.toml --strict -p magno.runtime
 
 bench: setup
-	@$(MAKE) --no-print-directory $(BUNDLE)/manifest.json
+	@$(MAKE) -s --no-print-directory $(BUNDLE)/manifest.json
 	@$(BIN)/magno bench ttft --bundle $(BUNDLE)
 
 clean:
@@ -32,5 +32,6 @@ clean:
 
 # The bundle is made anew when the checkpoint or what exports it is newer.
 $(BUNDLE)/manifest.json: $(wildcard models/pocket/*) $(wildcard export/*.py)
+	@echo "exporting models/pocket to $(BUNDLE) (about 20 s)"
 	@$(BIN)/magno export models/pocket --out $(BUNDLE)
 	@touch $@

@@ -10,7 +10,7 @@ cd "$(dirname "$(readlink -f "$0")")"
 root=$PWD venv=$PWD/.venv stamps=$PWD/.venv/.magno-setup logs=$PWD/build
 python=${PYTHON:-python3}
 torch=torch==2.13.0 # a CPU build where pip is given an index that has one (PIP_EXTRA_INDEX_URL)
-heartbeat_s=10
+heartbeat_s=10 long_heartbeat_s=30 # the long one once a step is a minute old
 # A sourced ROS would shadow the one in the venv; a venv switched on elsewhere is none of ours.
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -21,13 +21,14 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
 # watch PID TEXT: tells every now and then that a step is still at work.
 watch() {
-  local began=$SECONDS told=$SECONDS
+  local began=$SECONDS told=$SECONDS every=$heartbeat_s
   while kill -0 "$1" 2>/dev/null; do
     sleep 0.2
     if [ -t 1 ]; then
       printf '\r\033[Ksetup: %s, %d s' "$2" $((SECONDS - began))
-    elif ((SECONDS - told >= heartbeat_s)); then
+    elif ((SECONDS - told >= every)); then
       told=$SECONDS
+      ((SECONDS - began < 60)) || every=$long_heartbeat_s
       say "  still at it, $((SECONDS - began)) s"
     fi
   done
@@ -152,7 +153,7 @@ main() {
   hint="Is the package index reachable? Run this again."
   step ros "installing ROS 2 Jazzy's Python from wheels (about a minute)" "$ros" install_ros
   hint="Run this again; if it fails alike, remove .venv first."
-  step interfaces "building the ROS 2 interfaces (about 15 s)" "$ros $(key ros2_pkg/magno_interfaces)" build_interfaces
+  step interfaces "building the ROS 2 interfaces (about 20 s)" "$ros $(key ros2_pkg/magno_interfaces)" build_interfaces
   if [ -e ros2_pkg/magno_ros/setup.py ]; then
     step node "installing the ROS 2 node (seconds)" \
       "$(cd ros2_pkg/magno_ros && key setup.py setup.cfg package.xml resource launch config)" install_node
