@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import replace
 
-from magno.runtime.camera.nal import NalType, nal_type, split_nal_units
+from magno.runtime.camera.nal import START, NalType, nal_type, split_nal_units
 from magno.runtime.camera.nal_headers import has_recovery_point
 from magno.runtime.camera.wire import MAX_UNIT_BYTES
 from magno.runtime.units import AccessUnit
@@ -24,18 +25,18 @@ class UnitQueue:
         self._changed = threading.Condition()
         self._to_anchor = True  # nothing goes in before a unit that decoding may begin with
         self._gap = False  # something was dropped since the newest unit that waits
-        self._parameters: AccessUnit | None = None  # the newest parameter sets that came without a picture
+        self._parameters = b""  # the newest parameter sets: many encoders send them once, and never again
         self._closed = False
         self.dropped = 0
 
     def put(self, unit: AccessUnit) -> bool:
         """Take one access unit, H.264 in annex B; False: it was dropped. Callable from any thread, never waits."""
-        begins = begins_decoding(unit.data)
+        begins, parameters = begins_decoding(unit.data), parameter_sets(unit.data)
         with self._changed:
             if self._closed or not 0 < len(unit.data) <= MAX_UNIT_BYTES:
                 return self._drop()
+            self._parameters = parameters or self._parameters
             if begins is None:
-                self._parameters = unit
                 return True
             full = len(self._waiting) >= self._limit
             if not begins and (full or self._to_anchor):
@@ -46,9 +47,8 @@ class UnitQueue:
                 self._gap = True
             if self._gap:
                 self._waiting.append(AccessUnit(b"", unit.pts_ns, unit.capture_ns))
-            if begins and self._parameters is not None:  # a new decoder has not seen them
-                sets = self._parameters.data
-                unit = AccessUnit(sets + unit.data, unit.pts_ns, unit.capture_ns, unit.is_key)
+            if begins and not parameters:  # a new decoder has not seen them
+                unit = replace(unit, data=self._parameters + unit.data)
             self._waiting.append(unit)
             self._to_anchor = self._gap = False
             self._changed.notify_all()
@@ -92,3 +92,9 @@ def begins_decoding(data: bytes) -> bool | None:
     return NalType.IDR in kinds or any(
         nal_type(nal) == NalType.SEI and has_recovery_point(nal) for nal in nals
     )
+
+
+def parameter_sets(data: bytes) -> bytes:
+    """Those of an access unit, in annex B; none: no bytes."""
+    kinds = (NalType.SPS, NalType.PPS)
+    return b"".join(b"\0" + START + nal for nal in split_nal_units(data) if nal_type(nal) in kinds)

@@ -135,6 +135,16 @@ def test_parameter_sets_that_come_alone_go_before_every_anchor(encoded: list[Acc
     ]
 
 
+def test_parameter_sets_that_came_once_go_before_a_later_anchor(encoded: list[AccessUnit]) -> None:
+    nals = split_nal_units(encoded[10].data)
+    bare = b"".join(b"\0\0\0\1" + nal for nal in nals if nal_type(nal) not in (NalType.SPS, NalType.PPS))
+    queue = UnitQueue()
+    assert queue.put(encoded[0])
+    queue.begin_anew()
+    assert queue.put(replace(encoded[10], data=bare)) and queue.put(encoded[11])
+    assert [unit.pts_ns for unit in handed_on(waiting(queue))] == [unit.pts_ns for unit in encoded[10:12]]
+
+
 @pytest.mark.parametrize("data", [b"", bytes(MAX_UNIT_BYTES + 1)], ids=["empty", "huge"])
 def test_unit_of_no_or_too_many_bytes_is_dropped(data: bytes) -> None:
     queue = UnitQueue()
