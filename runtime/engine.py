@@ -16,6 +16,7 @@ from types import TracebackType
 
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import check_query
@@ -81,7 +82,22 @@ class Engine:
     ) -> None:
         """Open a camera and watch it until it ends or `unwatch`. Raises MagnoError when it cannot be opened."""
         request = CameraRequest(url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only)
-        watcher = Watcher(name, request, self._encoder, self.spec.codec, self._clock, self._scheduler.notify)
+        self._watch(name, request, None)
+
+    def watch_units(self, name: str) -> UnitQueue:
+        """Watch H.264 access units (annex B) that the caller puts into the queue, until it closes it or `unwatch`.
+
+        `put` never waits; what the camera cannot take is dropped up to the next picture that decoding may begin
+        with, and counted. Raises MagnoError as `watch` does.
+        """
+        units = UnitQueue()
+        self._watch(name, CameraRequest("units://", self.spec.codec.image_px), units)
+        return units
+
+    def _watch(self, name: str, request: CameraRequest, units: UnitQueue | None) -> None:
+        watcher = Watcher(
+            name, request, self._encoder, self.spec.codec, self._clock, self._scheduler.notify, units
+        )
         with self._scheduler.wake:
             if self._closed:
                 raise EngineError("A camera wants an open engine, found it closed. Open it again.")

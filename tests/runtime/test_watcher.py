@@ -12,6 +12,7 @@ import pytest
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.inbox import INBOX_ITEMS
@@ -37,8 +38,8 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[CameraReader]:
     started: list[CameraReader] = []
     begin = CameraReader.__init__
 
-    def remember(reader: CameraReader, request: CameraRequest) -> None:
-        begin(reader, request)
+    def remember(reader: CameraReader, request: CameraRequest, units: UnitQueue | None = None) -> None:
+        begin(reader, request, units)
         started.append(reader)
 
     monkeypatch.setattr(CameraReader, "__init__", remember)
@@ -99,10 +100,10 @@ def test_closed_while_a_new_reader_starts(
     watcher.open()
     begin, starting, closing = CameraReader.__init__, threading.Event(), threading.Event()
 
-    def start_late(reader: CameraReader, request: CameraRequest) -> None:
+    def start_late(reader: CameraReader, request: CameraRequest, units: UnitQueue | None = None) -> None:
         starting.set()
         assert closing.wait(PATIENCE_S)
-        begin(reader, request)
+        begin(reader, request, units)
 
     monkeypatch.setattr(CameraReader, "__init__", start_late)
     readers[0].kill()
