@@ -139,7 +139,7 @@ main() {
   hint="Is there room on the disk? Remove .venv and run this again."
   step venv "making .venv with $("$python" --version 2>&1) (seconds)" "$base" make_venv
   hint="Is the package index reachable? Run this again."
-  step torch "installing $torch (minutes, as large as your pip's index offers it)" "$torch" pip_install "$torch"
+  step torch "installing $torch (a minute, or minutes where pip's index has it with CUDA only, near 5 GB)" "$torch" pip_install "$torch"
   magno=$(key setup.py)
   hint="If llama.cpp did not compile, install g++ and make; then run this again."
   text="installing magno and its tools; llama.cpp compiles for about six minutes on two cores"
