@@ -54,8 +54,8 @@ class Asked:
 # The car park's truth is read off the clip by eye: a white car drives up from second 5 to 8; then, at 16, a red one
 # drives up while a grey one drives down, which is more than this checkpoint was trained for.
 SCRIPT = (
+    Asked("drawn", "Which way is the red square moving?", 3.0),
     Asked("car park", "Which way is the white car moving?", 6.0, "up"),
-    Asked("drawn", "Which way is the red square moving?", 6.6),
     Asked("car park", "Which way is the car moving?", 7.2, "up"),
     Asked("car park", "Which way is the white car moving?", 7.6, "up", through="ask"),
     Asked("car park", "Which way is the red car moving?", 17.0, "up"),
