@@ -128,7 +128,7 @@ class Arrivals:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0: every question got its outcome; 2: one sentence says why not."""
+    """Exit code 0: every question got its outcome; 2: one sentence says why not; 130: interrupted."""
     parser = argparse.ArgumentParser(prog="magno_ros.demo", description=__doc__.splitlines()[0])
     parser.add_argument("--bundle", type=Path, required=True, help="folder that `magno export` wrote")
     parser.add_argument("--clip", type=Path, required=True, help="the first camera's clip")
@@ -158,6 +158,9 @@ def main(argv: list[str] | None = None) -> int:
     except MagnoError as fault:
         print(f"demo: {fault}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted; the node is stopped.", file=sys.stderr)
+        return 130
     if args.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "compared": compared and asdict(compared)}))
     elif compared is not None:
