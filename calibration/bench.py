@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return 2
     if not args.json:
         table = Table(
-            title=f"Time to first token (tokens cached or prefilled), fastest of {args.repeats}: {args.question}"
+            title=f"Time to first token, fastest of {args.repeats}", caption="cached, prefilled: tokens"
         )
         for column in ("after", "while watching", "when asked", "ratio", "cached", "prefilled", "answers"):
             table.add_column(column, justify="right")
