@@ -6,8 +6,10 @@ import json
 import os
 import random
 import signal
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +25,21 @@ def loopback_environment(domain: int | None = None) -> dict[str, str]:
         "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # a killed process leaves no shared memory behind
         "ROS_DOMAIN_ID": str(random.randint(1, 101) if domain is None else domain),
     }
+
+
+def other_running_threads() -> int:
+    """How many threads besides the caller's are running or wait for a processor: median over half a second.
+
+    From /proc/loadavg (proc(5), fourth field); 0 on a system that has none.
+    """
+    loadavg = Path("/proc/loadavg")
+    if not loadavg.exists():
+        return 0
+    counts = []
+    for _ in range(11):
+        counts.append(int(loadavg.read_text(encoding="ascii").split()[3].split("/")[0]) - 1)
+        time.sleep(0.05)
+    return max(0, statistics.median_low(counts))
 
 
 class NodeProcess:
