@@ -22,7 +22,6 @@ def loopback_environment(domain: int | None = None) -> dict[str, str]:
     return {
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "FASTRTPS_DEFAULT_PROFILES_FILE": str(Path(__file__).with_name("loopback.xml")),
-        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",  # a killed process leaves no shared memory behind
         "ROS_DOMAIN_ID": str(random.randint(1, 101) if domain is None else domain),
     }
 
