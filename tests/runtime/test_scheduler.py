@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from magno.runtime.language import LanguageConfig, LanguageError, LanguageModel
 from magno.runtime.stream import Encoded, LiveStream
 from magno.runtime.units import Outcome, Query
 from magno.runtime.watcher import Watcher
+from tests.waiting import happens
 
 ASK = Query("Which way is the car moving?", "park", deadline_ms=30_000.0, max_tokens=8)
 PATIENCE_S = 60.0
@@ -144,7 +145,7 @@ def test_a_question_takes_in_what_waits_and_not_what_comes_meanwhile(
     monkeypatch.setattr(LiveStream, "append", append_slowly)
     with Engine.open(config) as engine:
         engine.watch("park", str(clips / "car-detection.mp4"), pace="fast")
-        assert _happens(lambda: engine.status()["park"].newest_capture_ns is not None)
+        assert happens(lambda: engine.status()["park"].newest_capture_ns is not None)
         answer = engine.ask(ASK)
         assert answer.outcome is Outcome.COMPLETE
         assert not engine.wait_ended("park", 0.0)
@@ -240,12 +241,3 @@ def test_a_slow_moment_at_the_start_does_not_stay(tiny_bundle: Path) -> None:
     with LanguageModel.open(bundle.llm, LanguageConfig(512, 3, 1)) as language:
         profile = measure(language, Stuttering(), 64)
     assert profile.step_ms < 500 and profile.prefill_ms(64) < 500
-
-
-def _happens(condition: Callable[[], bool]) -> bool:
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.02)):
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False

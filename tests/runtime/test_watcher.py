@@ -17,6 +17,7 @@ from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.inbox import INBOX_ITEMS
 from magno.runtime.watcher import Watcher
+from tests.waiting import happens
 
 PATIENCE_S = 60.0
 
@@ -138,7 +139,7 @@ def test_a_machine_without_room_for_a_process_is_tried_again(
 
     monkeypatch.setattr("magno.runtime.camera.reader.subprocess.Popen", refuse_once)
     readers[0].kill()
-    assert _happens(lambda: len(readers) == 2 and watcher.status(None, 0).state == "streaming")
+    assert happens(lambda: len(readers) == 2 and watcher.status(None, 0).state == "streaming")
     assert refused.is_set()
     watcher.close()
     assert _all_ended(readers)
@@ -186,12 +187,3 @@ def test_a_full_inbox_costs_no_encoding(bundle: Bundle, clips: Path, monkeypatch
         watcher._thread.join(PATIENCE_S)
         assert (len(watcher.inbox), len(encoded)) == (INBOX_ITEMS, INBOX_ITEMS)
         assert watcher.pictures_dropped > 0
-
-
-def _happens(condition: Callable[[], bool]) -> bool:
-    pause = threading.Event()
-    for _ in range(int(PATIENCE_S / 0.02)):
-        if condition():
-            return True
-        pause.wait(0.02)
-    return False
