@@ -7,12 +7,15 @@ given every advantage: its decoding is not timed, and its encoders run in batche
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.camera.reader import CameraReader
@@ -26,6 +29,7 @@ from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.units import Answer, MagnoError, Query
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
+QUESTION = "Which way is the car moving?"
 BATCH = 16  # windows or keyframes that an encoder takes at once
 BATCH_TOKENS = 512  # of the language model's prefill
 MAX_ANSWER_TOKENS = 16
@@ -188,3 +192,41 @@ def _encode(encoder: Encoder, bundle: Bundle, items: list[Keyframe | FusedWindow
         motion, residual = (np.concatenate(column) for column in zip(*arrays, strict=True))
         rows |= {at: tokens for (at, _), tokens in zip(group, encoder.window(motion, residual), strict=True)}
     return [rows[at] for at in range(len(items))]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `measure` reads."""
+    parser.add_argument("--bundle", type=Path, default=Path("bundles/pocket"), metavar="DIR")
+    parser.add_argument("--clip", default="tests/clips/car-detection.mp4")
+    parser.add_argument("--question", default=QUESTION)
+    parser.add_argument("--at", type=float, nargs="+", default=[4.0, 8.0, 16.0, 30.0], metavar="SECONDS")
+    parser.add_argument("--repeats", type=int, default=7)
+
+
+def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, object]:
+    """Both ways, after each of the times. Raises MagnoError."""
+    rows = []
+    for at_s in args.at:
+        say(f"asking after {at_s:g} s of video")
+        rows.append(asdict(compare(args.bundle, args.clip, at_s, args.question, args.repeats)))
+    return {"repeats": args.repeats, "rows": rows}
+
+
+def report(figures: dict[str, Any]) -> Table:
+    """The figures, for people."""
+    table = Table(
+        title=f"Time to first token, fastest of {figures['repeats']}", caption="cached, prefilled: tokens"
+    )
+    for column in ("after", "while watching", "when asked", "ratio", "cached", "prefilled", "answers"):
+        table.add_column(column, justify="right")
+    for row in figures["rows"]:
+        table.add_row(
+            f"{row['at_s']:g} s",
+            f"{row['streaming_ms']:.1f} ms",
+            f"{row['at_query_ms']:.1f} ms",
+            f"{row['ratio']:.1f}x",
+            str(row["streaming_tokens"]),
+            str(row["at_query_tokens"]),
+            f"{row['streaming_text']} / {row['at_query_text']}",
+        )
+    return table

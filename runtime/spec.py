@@ -11,6 +11,7 @@ import types
 import typing
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import Enum
 from typing import Any, TypeVar
 
 from magno.runtime.units import MagnoError, ResidualKind
@@ -138,7 +139,7 @@ def to_dict(value: Any) -> Any:
     """The JSON values of a dataclass: enums by value, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, ResidualKind):
+    if isinstance(value, Enum):
         return value.value
     if isinstance(value, (list, tuple)):
         return [to_dict(item) for item in value]
@@ -150,11 +151,11 @@ def to_dict(value: Any) -> Any:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_dict(hint, value, where)
-    if hint is ResidualKind:
-        kinds = [kind.value for kind in ResidualKind]
-        if value not in kinds:
-            raise SpecError(f"{where} wants one of {', '.join(kinds)}, found {str(value)[:80]!r}.")
-        return ResidualKind(value)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        known = [member.value for member in hint]
+        if value not in known:
+            raise SpecError(f"{where} wants one of {', '.join(known)}, found {str(value)[:80]!r}.")
+        return hint(value)
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         if value is None:

@@ -67,12 +67,22 @@ class MotionField:
     block_px: int  # 8 FFmpeg, 16 NVDEC or Jetson H.264, 32 Jetson HEVC
     coded_size: tuple[int, int]  # width, height in luma pixels; the grid covers it, rounded up
     link: Link
+    reference: np.ndarray | None = (
+        None  # (Hb, Wb) uint8: into which reference picture shown before it each vector
+    )
+    # points, 1 the newest; None: all into the newest
 
     def __post_init__(self) -> None:
         rows, columns = self.mode.shape
         if self.mv_qpel.shape != (rows, columns, 2) or self.mv_qpel.dtype != np.int16:
             raise ValueError(
                 f"mv_qpel wants ({rows}, {columns}, 2) int16, found {self.mv_qpel.shape} {self.mv_qpel.dtype}."
+            )
+        if self.reference is not None and (
+            self.reference.shape != (rows, columns) or self.reference.dtype != np.uint8
+        ):
+            raise ValueError(
+                f"reference wants ({rows}, {columns}) uint8, found {self.reference.shape} {self.reference.dtype}."
             )
 
 
@@ -87,6 +97,7 @@ class CodecFrame:
     motion: MotionField | None  # None: this codec's decoder exports no vectors
     picture: np.ndarray  # (S, S, 3) uint8 RGB, at the model's input size
     size: tuple[int, int]  # visible width, height in luma pixels
+    is_reference: bool = True  # later pictures may be predicted from it; a B-picture mostly is none
 
 
 class SpanKind(Enum):

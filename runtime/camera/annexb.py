@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.nal import AccessUnits
 from magno.runtime.camera.nal_order import PictureOrder, Place
 from magno.runtime.camera.request import CameraError, CameraRequest
@@ -59,6 +60,7 @@ class AnnexBSource:
     container = "h264"
     codec = "h264"
     extradata: bytes | None = None
+    time_from = TimeFrom.COUNT
 
     def __init__(self, request: CameraRequest, clock: Clock, stream: io.RawIOBase) -> None:
         self._request, self._clock, self._stream = request, clock, stream

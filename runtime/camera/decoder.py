@@ -19,15 +19,19 @@ import numpy as np
 from av.codec.context import ThreadType
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
-from av.video.reformatter import VideoReformatter
 
+from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
 from magno.runtime.camera.request import CameraError
-from magno.runtime.camera.vectors import motion_field
-from magno.runtime.units import AccessUnit, CodecFrame, Link
+from magno.runtime.camera.shrink import Shrink
+from magno.runtime.camera.vectors import BLOCK_PX, motion_field
+from magno.runtime.units import AccessUnit, CodecFrame, Link, ResidualKind
 
 NANOSECONDS = Fraction(1, 1_000_000_000)
 # Decoders of libavcodec that honour export_mvs. HEVC, VP9 and AV1 do not.
 CODECS_WITH_VECTORS = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "msmpeg4v3", "flv1"})
+# Calibrated: every test of the conformance suite runs on this decoder. P-skips come out as vectors like others.
+HALF_PEL = VectorCaps(BLOCK_PX, 2, True, False, True, ResidualKind.PIXEL_MC, True)
+CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, False, ResidualKind.PIXEL_MC, True)}
 PICT_TYPES = {"I": "I", "SI": "I", "B": "B", "BI": "B"}  # all others refer to the past alone: P
 MAX_PENDING = 64  # capture times kept while pictures are reordered
 MAX_PIXELS = 8192 * 4608  # a forged picture size must not eat the memory
@@ -55,9 +59,9 @@ class Decoder:
                 "whose software decoder exports none. Ask for keyframes only (--keyframes-only), or have the "
                 "camera send H.264."
             )
+        self.caps = CAPS.get(codec, HALF_PEL) if self.has_vectors else NO_VECTORS
         self._context = _context(codec, extradata, export_vectors=self.has_vectors)
-        self._picture_px = picture_px
-        self._reformatter = VideoReformatter()
+        self._shrink = Shrink(picture_px)
         self._fed: dict[int, tuple[int, int]] = {}  # pts_ns -> capture_ns and number of the access unit
         self._units = 0
         self._sequence = 0
@@ -121,12 +125,11 @@ class Decoder:
             motion = motion_field(vectors, coded_size, intact=link is not Link.BROKEN, link=link)
         elif link is Link.BROKEN:
             return None
-        small = self._reformatter.reformat(
-            frame, self._picture_px, self._picture_px, "rgb24", interpolation="AREA", threads=1
-        )
-        picture = np.ascontiguousarray(small.to_ndarray())
+        picture = self._shrink.shrink(frame)
         size = (frame.width, frame.height)
-        return CodecFrame(sequence, pts_ns, captured_ns, pict_type, motion, picture, size)
+        return CodecFrame(
+            sequence, pts_ns, captured_ns, pict_type, motion, picture, size, is_reference=pict_type != "B"
+        )
 
     def _link(self, unit: int, intra: bool, corrupt: bool) -> Link:
         if corrupt:

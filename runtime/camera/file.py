@@ -9,6 +9,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
@@ -26,6 +27,8 @@ def open_source(request: CameraRequest, clock: Clock) -> FileSource:
 
 class FileSource:
     """One video file. Raises CameraError when it is not one."""
+
+    time_from = TimeFrom.CONTAINER
 
     def __init__(self, request: CameraRequest, clock: Clock) -> None:
         path = Path(request.url.removeprefix("file://"))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.nal_order import PictureOrder
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.wire import read_unit
@@ -28,6 +29,7 @@ class HandedSource:
     container = "units"
     codec = "h264"
     extradata: bytes | None = None
+    time_from = TimeFrom.CALLER
     size = (0, 0)
     rate = 0.0
 

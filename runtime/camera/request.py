@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from magno.runtime.units import MagnoError
 
 PACES = ("live", "fast")
+B_FRAMES = ("use", "skip", "refuse")
 MIN_RATE, MAX_RATE = 0.01, 1000.0  # pictures a second
 
 
@@ -26,10 +27,13 @@ class CameraRequest:
     until_s: float | None = None  # stop after this time of the stream
     keyframes_only: bool = False
     rate: float | None = None  # pictures a second of a raw stream; None: as its headers say
+    b_frames: str = "skip"  # "refuse" ends a stream that has any; "use" and "skip" are the window's to follow
 
     def __post_init__(self) -> None:
         if self.pace not in PACES:
             raise CameraError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:40]!r}.")
+        if self.b_frames not in B_FRAMES:
+            raise CameraError(f"b_frames wants one of {', '.join(B_FRAMES)}, found {self.b_frames[:40]!r}.")
         if self.until_s is not None and not 0 <= self.until_s < math.inf:
             raise CameraError(f"A time in the stream wants 0 s or more, found {self.until_s}.")
         if self.rate is not None and not MIN_RATE <= self.rate <= MAX_RATE:

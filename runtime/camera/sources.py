@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Iterator
 from typing import Protocol, cast
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit
@@ -27,6 +28,7 @@ class Source(Protocol):
     extradata: bytes | None
     size: tuple[int, int]
     rate: float  # pictures a second, 0 where the source does not say
+    time_from: TimeFrom  # whose clock its pts_ns follows
 
     def units(self) -> Iterator[AccessUnit]: ...
 

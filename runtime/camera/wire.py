@@ -13,7 +13,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from magno.runtime.camera.caps import NO_VECTORS, Caps, TimeFrom
 from magno.runtime.camera.request import CameraError
+from magno.runtime.spec import from_dict, to_dict
 from magno.runtime.units import AccessUnit, CodecFrame, Link, MotionField
 
 LENGTHS = struct.Struct("<4sII")  # magic, bytes of the head, bytes of the body
@@ -28,21 +30,35 @@ PICT_TYPES = ("I", "P", "B")
 MAX_SIDE_PX = 65535
 MAX_NUMBER = 2**63 - 1
 MAX_ERROR_CHARACTERS = 1000  # at most 12 bytes each as JSON: fits a head
+UNKNOWN_CAPS = Caps(NO_VECTORS, TimeFrom.CONTAINER)
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The source is open; pictures follow."""
+    """The source is open; pictures follow. Comes again when a camera that was lost is back."""
 
     codec: str
     size: tuple[int, int]
     rate: float
     container: str = ""  # libavformat's name of it
+    caps: Caps = UNKNOWN_CAPS
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Nothing to hand over, and all is well: the process is not stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The camera is gone; the process goes on trying to open it."""
+
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The source cannot be read, or no longer."""
+    """The source cannot be read, or no longer; the process ends."""
 
     error: str
 
@@ -55,7 +71,7 @@ class Ended:
     decode_ns: int = 0  # spent on all pictures: decoding, vectors, making them small
 
 
-Message = Opened | Failed | Ended | CodecFrame
+Message = Opened | Alive | Lost | Failed | Ended | CodecFrame
 
 
 def write_message(stream: BinaryIO, message: Message) -> None:
@@ -63,6 +79,11 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     arrays: list[np.ndarray] = []
     if isinstance(message, Opened):
         head: dict[str, Any] = {"opened": [message.codec, *message.size, message.rate, message.container]}
+        head["caps"] = to_dict(message.caps)
+    elif isinstance(message, Alive):
+        head = {"alive": 1}
+    elif isinstance(message, Lost):
+        head = {"lost": message.error[:MAX_ERROR_CHARACTERS]}
     elif isinstance(message, Failed):
         head = {"failed": message.error[:MAX_ERROR_CHARACTERS]}
     elif isinstance(message, Ended):
@@ -96,7 +117,12 @@ def parse(text: bytes, body: bytes) -> Message:
         if "opened" in head:
             codec, width, height, rate, container = head["opened"]
             size = (_number(width, 0, MAX_SIDE_PX), _number(height, 0, MAX_SIDE_PX))
-            return Opened(str(codec), size, _rate(rate), str(container))
+            caps = from_dict(Caps, head["caps"], "caps")
+            return Opened(str(codec), size, _rate(rate), str(container), caps)
+        if "alive" in head:
+            return Alive()
+        if "lost" in head:
+            return Lost(str(head["lost"])[:MAX_ERROR_CHARACTERS])
         if "failed" in head:
             return Failed(str(head["failed"])[:MAX_ERROR_CHARACTERS])
         if "ended" in head:
@@ -136,12 +162,15 @@ def _frame_head(frame: CodecFrame) -> tuple[dict[str, Any], list[np.ndarray]]:
         "pict_type": frame.pict_type,
         "size": frame.size,
         "picture_px": frame.picture.shape[0],
+        "is_reference": frame.is_reference,
     }
     if frame.motion is None:
         return head, [frame.picture]
     motion = frame.motion
-    head["motion"] = [*motion.mode.shape, motion.block_px, *motion.coded_size, motion.link.value]
-    return head, [frame.picture, motion.mv_qpel, motion.mode]
+    told = motion.reference is not None
+    head["motion"] = [*motion.mode.shape, motion.block_px, *motion.coded_size, motion.link.value, told]
+    arrays = [frame.picture, motion.mv_qpel, motion.mode]
+    return head, arrays if motion.reference is None else [*arrays, motion.reference]
 
 
 def _frame(head: dict[str, Any], body: bytes) -> CodecFrame:
@@ -149,8 +178,8 @@ def _frame(head: dict[str, Any], body: bytes) -> CodecFrame:
     picture_bytes = side * side * 3
     picture = np.frombuffer(body, np.uint8, picture_bytes).reshape(side, side, 3)
     motion = _motion(head["motion"], body, picture_bytes) if "motion" in head else None
-    cells = 0 if motion is None else motion.mode.size
-    if len(body) != picture_bytes + cells * 5:
+    motion_bytes = 0 if motion is None else motion.mode.size * (5 if motion.reference is None else 6)
+    if len(body) != picture_bytes + motion_bytes:
         raise ValueError(f"a body of {len(body)} bytes")
     if head["pict_type"] not in PICT_TYPES:
         raise ValueError("a picture of no type")
@@ -162,11 +191,12 @@ def _frame(head: dict[str, Any], body: bytes) -> CodecFrame:
         motion=motion,
         picture=picture,
         size=_size(head["size"]),
+        is_reference=bool(head["is_reference"]),
     )
 
 
 def _motion(head: list[Any], body: bytes, start: int) -> MotionField:
-    rows, columns, block_px, width, height, link = head
+    rows, columns, block_px, width, height, link, told = head
     if _number(block_px, 1) not in BLOCK_SIZES:
         raise ValueError("blocks of no size")
     width, height = _size((width, height))
@@ -175,7 +205,10 @@ def _motion(head: list[Any], body: bytes, start: int) -> MotionField:
     cells = rows * columns
     mv_qpel = np.frombuffer(body, np.int16, cells * 2, start).reshape(rows, columns, 2)
     mode = np.frombuffer(body, np.uint8, cells, start + cells * 4).reshape(rows, columns)
-    return MotionField(mv_qpel, mode, block_px, (width, height), Link(link))
+    reference = None
+    if told:
+        reference = np.frombuffer(body, np.uint8, cells, start + cells * 5).reshape(rows, columns)
+    return MotionField(mv_qpel, mode, block_px, (width, height), Link(link), reference)
 
 
 def _size(pair: Any) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import sys
 import threading
 from typing import BinaryIO
 
+from magno.runtime.camera.caps import Caps
 from magno.runtime.camera.decoder import Decoder
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import open_source
@@ -81,7 +82,8 @@ def read_camera(request: CameraRequest, outbox: Outbox) -> None:
         decoder = Decoder(
             source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only
         )
-        outbox.put(Opened(source.codec, source.size, source.rate, source.container))
+        caps = Caps(decoder.caps, source.time_from)
+        outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))
         for unit in source.units():
             began_ns = clock.now_ns()
             frames = decoder.decode(unit)

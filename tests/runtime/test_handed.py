@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.handed import HandedSource
 from magno.runtime.camera.nal import NalType, nal_type, split_nal_units
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.unit_queue import UnitQueue, begins_decoding
-from magno.runtime.camera.wire import MAX_UNIT_BYTES, UNIT_HEAD, Opened, read_unit, write_unit
+from magno.runtime.camera.wire import MAX_UNIT_BYTES, UNIT_HEAD, read_unit, write_unit
 from magno.runtime.units import AccessUnit, Link
 from tests import synthetic
 
@@ -183,7 +184,9 @@ def test_loop_is_refused() -> None:
 def test_pictures_come_back_from_a_process_with_their_times(encoded: list[AccessUnit]) -> None:
     queue = UnitQueue(100)
     with CameraReader(replace(REQUEST, pace="fast"), queue) as reader:  # live would drop what is not taken
-        assert reader.opened() == Opened("h264", (0, 0), 0.0, "units")
+        opened = reader.opened()
+        assert (opened.codec, opened.size, opened.container) == ("h264", (0, 0), "units")
+        assert opened.caps.time_from is TimeFrom.CALLER and opened.caps.vectors.subpel == 4
         for unit in encoded:
             assert queue.put(unit)
         queue.close()

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from magno.runtime.camera import wire
+from magno.runtime.camera.caps import Caps, TimeFrom, VectorCaps
 from magno.runtime.camera.request import CameraError
-from magno.runtime.camera.wire import Ended, Failed, Message, Opened
+from magno.runtime.camera.wire import Alive, Ended, Failed, Lost, Message, Opened
 from magno.runtime.units import CodecFrame, Link, MotionField
 from tests.synthetic import codec_frame, uniform_field
 
@@ -33,6 +34,7 @@ def motions(draw: st.DrawFn) -> MotionField:
         block_px,
         (width, height),
         draw(st.sampled_from(Link)),
+        draw(st.none() | npst.arrays(np.uint8, (rows, columns))),
     )
 
 
@@ -47,12 +49,22 @@ def frames(draw: st.DrawFn) -> CodecFrame:
         draw(st.none() | motions()),
         draw(npst.arrays(np.uint8, (side, side, 3))),
         (draw(st.integers(1, 8192)), draw(st.integers(1, 8192))),
+        draw(st.booleans()),
     )
 
 
 MESSAGES = st.one_of(
     frames(),
-    st.builds(Opened, st.text(max_size=20), st.tuples(*[st.integers(0, 65535)] * 2), st.floats(0, 1000)),
+    st.builds(
+        Opened,
+        st.text(max_size=20),
+        st.tuples(*[st.integers(0, 65535)] * 2),
+        st.floats(0, 1000),
+        st.text(max_size=20),
+        st.builds(Caps, st.builds(VectorCaps), st.sampled_from(TimeFrom)),
+    ),
+    st.just(Alive()),
+    st.builds(Lost, st.text(max_size=wire.MAX_ERROR_CHARACTERS)),
     st.builds(Failed, st.text(max_size=wire.MAX_ERROR_CHARACTERS)),
     st.builds(Ended, NUMBERS),
 )
@@ -73,12 +85,13 @@ def assert_same(one: Message | None, other: Message) -> None:
     if not isinstance(other, CodecFrame) or not isinstance(one, CodecFrame):
         assert one == other
         return
-    for name in ("sequence", "pts_ns", "capture_ns", "pict_type", "size"):
+    for name in ("sequence", "pts_ns", "capture_ns", "pict_type", "size", "is_reference"):
         assert getattr(one, name) == getattr(other, name)
     assert (one.picture == other.picture).all() and (one.motion is None) == (other.motion is None)
     if one.motion is not None and other.motion is not None:
         assert (one.motion.mv_qpel == other.motion.mv_qpel).all()
         assert (one.motion.mode == other.motion.mode).all()
+        assert np.array_equal(one.motion.reference, other.motion.reference)
         for name in ("block_px", "coded_size", "link"):
             assert getattr(one.motion, name) == getattr(other.motion, name)
 
