@@ -9,6 +9,7 @@ FOLDERS = {
     "magno": "magno",
     "magno.runtime": "runtime",
     "magno.runtime.camera": "runtime/camera",
+    "magno.runtime.conformance": "runtime/conformance",
     "magno.runtime.backends": "runtime/backends",
     "magno.export": "export",
     "magno.calibration": "calibration",
