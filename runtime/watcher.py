@@ -11,9 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from magno.runtime.camera.feed import Feed
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
@@ -54,9 +54,9 @@ class Watcher:
         codec: CodecSpec,
         clock: Clock,
         wake: Callable[[], None],
-        units: UnitQueue | None = None,
+        feed: Feed | None = None,
     ) -> None:
-        self.name, self.request, self._units = name, request, units
+        self.name, self.request, self._feed = name, request, feed
         self.inbox = Inbox(wake)
         self._encoder, self._codec, self._clock, self._wake = encoder, codec, clock, wake
         self._windower = Windower(
@@ -83,7 +83,7 @@ class Watcher:
 
     @property
     def pictures_dropped(self) -> int:
-        return self._dropped + self._left_out + (self._units.dropped if self._units else 0)
+        return self._dropped + self._left_out + (self._feed.dropped if self._feed else 0)
 
     @property
     def finished(self) -> bool:
@@ -177,7 +177,7 @@ class Watcher:
     def _open_reader(self) -> CameraReader:
         """A reader whose source is open, known to `close` from its start. Raises CameraError."""
         try:
-            reader = self._reader = CameraReader(self.request, self._units)
+            reader = self._reader = CameraReader(self.request, self._feed)
         except OSError as error:  # processes, descriptors or memory have run out
             raise CameraError(
                 f"The camera wants a reader process, found none to be had ({error}). Try again later."

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, cast
 
+from magno.runtime.camera.feed import Feed
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import STANDARD_INPUT
-from magno.runtime.camera.unit_queue import UnitQueue
-from magno.runtime.camera.wire import Ended, Failed, Opened, read_message, write_unit
+from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
 from magno.runtime.spec import to_dict
 from magno.runtime.units import CodecFrame
 
@@ -25,23 +25,26 @@ GOODBYE_S = 2.0
 class CameraReader:
     """Owns one reader process. `opened` waits for the source; `frames` yields until it ends or is closed."""
 
-    def __init__(self, request: CameraRequest, units: UnitQueue | None = None) -> None:
-        """`units` is what a source `units://` decodes; it outlives the process, so that the next can go on."""
+    def __init__(self, request: CameraRequest, feed: Feed | None = None) -> None:
+        """`feed` is what a source `units://` or `pictures://` reads; it outlives the process, so that the next can
+        go on."""
         self.request = request
         # Known once the stream has ended:
         self.dropped = 0  # pictures the process could not hand over
         self.decode_ns = 0  # what all pictures cost the process, from packet to CodecFrame
         command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
         self._process = subprocess.Popen(
-            command, stdin=_input_of(request, units), stdout=subprocess.PIPE, bufsize=1 << 20
+            command, stdin=_input_of(request, feed), stdout=subprocess.PIPE, bufsize=1 << 20
         )
         self._pipe = cast(BinaryIO, self._process.stdout)
         self._closed = threading.Event()
-        self._units = units
+        self._feed = feed
         self._feeder: threading.Thread | None = None
-        if units is not None:
-            units.begin_anew()
-            self._feeder = threading.Thread(target=self._feed, args=(units,), name="magno-feed", daemon=True)
+        if feed is not None:
+            feed.begin_anew()
+            self._feeder = threading.Thread(
+                target=self._hand_over, args=(feed,), name="magno-feed", daemon=True
+            )
             self._feeder.start()
 
     @property
@@ -81,18 +84,18 @@ class CameraReader:
         self._closed.set()
         try:
             self._process.wait(GOODBYE_S)
-            if self._units is not None and self._feeder is not None:
-                self._units.wake()
+            if self._feed is not None and self._feeder is not None:
+                self._feed.wake()
                 self._feeder.join(GOODBYE_S)
         finally:
             self._pipe.close()
 
-    def _feed(self, units: UnitQueue) -> None:
-        """Hand access units over until there are no more, or nobody takes them."""
+    def _hand_over(self, feed: Feed) -> None:
+        """Hand on what a caller puts in until there are no more, or nobody takes them."""
         pipe = cast(BinaryIO, self._process.stdin)
         with contextlib.suppress(OSError), pipe:
-            while (unit := units.take(self._closed)) is not None:
-                write_unit(pipe, unit)
+            while feed.send(pipe, self._closed):
+                pass
 
     def _died(self) -> CameraError:
         try:
@@ -113,7 +116,7 @@ class CameraReader:
         self.close()
 
 
-def _input_of(request: CameraRequest, units: UnitQueue | None) -> int | None:
-    if units is not None:
+def _input_of(request: CameraRequest, feed: Feed | None) -> int | None:
+    if feed is not None:
         return subprocess.PIPE
     return None if request.url == STANDARD_INPUT else subprocess.DEVNULL

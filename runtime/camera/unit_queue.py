@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import replace
+from typing import BinaryIO
 
 from magno.runtime.camera.nal import START, NalType, nal_type, split_nal_units
 from magno.runtime.camera.nal_headers import has_recovery_point
-from magno.runtime.camera.wire import MAX_UNIT_BYTES
+from magno.runtime.camera.wire import MAX_UNIT_BYTES, write_unit
 from magno.runtime.units import AccessUnit
 
 LIMIT = 8
@@ -59,6 +60,13 @@ class UnitQueue:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed or over.is_set())
             return self._waiting.popleft() if self._waiting and not over.is_set() else None
+
+    def send(self, pipe: BinaryIO, over: threading.Event) -> bool:
+        """Write the next unit, waiting for it; False as `take` gives None. Raises OSError when nobody reads."""
+        unit = self.take(over)
+        if unit is not None:
+            write_unit(pipe, unit)
+        return unit is not None
 
     def begin_anew(self) -> None:
         """Another decoder takes over: what waits is of no use to it."""
