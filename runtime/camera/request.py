@@ -28,6 +28,7 @@ class CameraRequest:
     keyframes_only: bool = False
     rate: float | None = None  # pictures a second of a raw stream; None: as its headers say
     b_frames: str = "skip"  # "refuse" ends a stream that has any; "use" and "skip" are the window's to follow
+    transport: str = "tcp"  # of RTSP: tcp loses nothing, udp waits for nothing
 
     def __post_init__(self) -> None:
         if self.pace not in PACES:

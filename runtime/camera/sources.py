@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from magno.runtime.camera.caps import TimeFrom
+from magno.runtime.camera.families import FAMILIES, OPEN_S, SOCKET_S
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit
 
-SOURCES = {
-    "file": "magno.runtime.camera.file",
-    "annexb": "magno.runtime.camera.annexb",  # a raw H.264 stream: *.h264, *.264, or - for standard input
-    "units": "magno.runtime.camera.handed",  # access units that the reader's owner hands over
-}
 STANDARD_INPUT = "-"
 RAW_SUFFIXES = (".h264", ".264")
+NO_SCHEMES = ("annexb", "units")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source: its file, and what its reader process may expect of it."""
+
+    module: str
+    is_live: bool = False  # a camera: it may be absent or go, is waited for, and has no end
+    open_s: float = 10.0  # opening takes no longer, unless the process is stuck
+    read_s: float | None = None  # nor does waiting for one access unit; None: that may take for ever
+
+
+URL = Kind("magno.runtime.camera.url", True, 3 * OPEN_S, 2 * SOCKET_S)
+SOURCES = {
+    "file": Kind("magno.runtime.camera.file"),
+    "annexb": Kind(
+        "magno.runtime.camera.annexb"
+    ),  # a raw H.264 stream: *.h264, *.264, or - for standard input
+    "units": Kind("magno.runtime.camera.handed"),  # access units that the reader's owner hands over
+    **dict.fromkeys(FAMILIES, URL),  # rtsp, http, udp and so on
+}
 
 
 class Source(Protocol):
@@ -40,16 +59,23 @@ def open_source(request: CameraRequest, clock: Clock) -> Source:
     kind = kind_of(request.url)
     if kind not in SOURCES:
         raise CameraError(
-            f"A camera's url wants file://, a path or {STANDARD_INPUT} for standard input, "
-            f"found {kind[:40]}://; give a video file."
+            f"A camera's url wants a path, {STANDARD_INPUT} for standard input, or one of "
+            f"{', '.join(name for name in SOURCES if name not in NO_SCHEMES)}, found {kind[:40]}://; "
+            "give a video file or a camera."
         )
-    module = importlib.import_module(SOURCES[kind])
+    module = importlib.import_module(SOURCES[kind].module)
     return cast(Source, module.open_source(request, clock))
 
 
 def kind_of(url: str) -> str:
     """The name in the table for a url; a scheme that is not in it as it stands."""
     scheme, separator, _ = url.partition("://")
-    kind = scheme if separator else "file"
+    kind = scheme.lower() if separator else "file"
     is_raw = url == STANDARD_INPUT or url.lower().endswith(RAW_SUFFIXES)
     return "annexb" if kind == "file" and is_raw else kind
+
+
+def is_live(request: CameraRequest) -> bool:
+    """Whether it asks for a camera that is waited for when it is absent; read fast, it is read once."""
+    kind = SOURCES.get(kind_of(request.url))
+    return kind is not None and kind.is_live and request.pace == "live"
