@@ -1,10 +1,12 @@
 """Which pictures become keyframes and which are fused into windows. Pure; knows no model and no camera.
 
-Cadence: a keyframe, then `windows_per_gop` windows of `window_pictures` pictures each, then the next keyframe.
-What ends a window early: an intra picture, which becomes the next keyframe; a gap in the sequence or another
-picture size, after which the next intact picture does; a damaged picture (BROKEN), after which nothing is shown
-to the model until an intact one. B-pictures are left out: with one reference, the pictures around them refer
-past them, so the chain stays sound.
+Cadence: a keyframe, then `windows_per_gop` windows, then the next keyframe. A window ends after `window_pictures`
+pictures shown, or where `cadence.ends` says so. What ends it early: an intra picture or another scene, which
+becomes the next keyframe; a gap in the sequence or another picture size, after which the next intact picture does;
+a damaged picture (BROKEN), after which nothing is shown to the model until an intact one.
+
+B-pictures: `skip` leaves out those that no other picture refers to, so a window ends with the next picture that
+takes part. `use` has them all: they fork off the chain, and may end a window and be the base of the next.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magno.runtime import fusion
+from magno.runtime import cadence
+from magno.runtime.chain import Chain
 from magno.runtime.fusion import Displacement
-from magno.runtime.units import CodecFrame, Link
+from magno.runtime.spec import CodecSpec
+from magno.runtime.units import CodecFrame, Link, MotionField
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +43,56 @@ class FusedWindow:
 class Windower:
     """Pictures in, keyframes and windows out, in order."""
 
-    def __init__(self, window_pictures: int, windows_per_gop: int, *, keyframes_only: bool = False) -> None:
-        self._window_pictures = window_pictures
-        self._windows_per_gop = windows_per_gop
-        self._keyframes_only = keyframes_only
+    def __init__(
+        self,
+        window_pictures: int,
+        windows_per_gop: int,
+        *,
+        keyframes_only: bool = False,
+        b_frames: str = "skip",
+        adaptive: CodecSpec | None = None,
+    ) -> None:
+        """`adaptive`: windows end by `cadence.ends`, in the pixels of this model; None: they are fixed."""
+        self._window_pictures, self._windows_per_gop = window_pictures, windows_per_gop
+        self._keyframes_only, self._b_frames, self._adaptive = keyframes_only, b_frames, adaptive
         self._gop = -1
         self._windows = 0  # done in this GOP
         self._since_keyframe = 0  # pictures
-        self._base: CodecFrame | None = None  # the picture that the open window starts from
+        self._cut = False  # another scene has begun since then
         self._last: CodecFrame | None = None
-        self._tip: CodecFrame | None = None  # the newest picture in the chain
-        self._chain: Displacement | None = None
+        self._chain = Chain()
+        self._base: CodecFrame | None = None  # the picture that the open window starts from
+        self._tip: CodecFrame | None = None  # the newest picture in the open window; None: it is empty
+        self._came: Displacement | None = None  # of the tip
 
     def step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
         last, self._last = self._last, frame
+        self._since_keyframe += 1
         motion = frame.motion
         damaged = motion is not None and motion.link is Link.BROKEN
         if self._keyframes_only or motion is None:
             return [] if damaged else self._keyframe_only(frame)
         if last is None or frame.sequence != last.sequence + 1 or frame.size != last.size:
-            self._base = self._chain = None  # the open window is dropped: after a gap it may be old news
+            self._drop()  # after a gap the open window may be old news
         if damaged:
-            fused, self._base = self._close(), None  # what was fused before the damage is sound
+            fused = self._close()  # what was fused before the damage is sound
+            self._drop()
             return fused
-        if frame.pict_type == "B":
+        if not self._takes_part(frame):
             return []
-        if self._base is None or motion.link is Link.RESET:
-            return [*self._close(), self._anchor(frame)]
+        if self._base is None:
+            return [] if frame.pict_type == "B" else [self._begin(frame)]
+        if motion.link is Link.RESET or self._shows_another_scene(frame, motion):
+            return [*self._close(), self._begin(frame)]
+        came = self._chain.follow(
+            motion, frame.sequence - self._base.sequence, is_reference=frame.is_reference
+        )
         if self._windows == self._windows_per_gop:
+            self._chain.rebase(came, is_reference=frame.is_reference)
             return [self._anchor(frame)]
-        self._chain, self._tip = fusion.chain(self._chain, motion), frame
-        return self._close() if self._chain.pictures == self._window_pictures else []
+        self._tip, self._came = frame, came
+        return self._close() if self._ends(frame, came) else []
 
     def flush(self) -> list[Keyframe | FusedWindow]:
         """The open window, at the stream's end."""
@@ -78,22 +100,48 @@ class Windower:
 
     def break_chain(self) -> None:
         """Begin anew with the next picture: something downstream was dropped."""
-        self._base = self._chain = self._last = None
+        self._drop()
+        self._last = None
+
+    def _takes_part(self, frame: CodecFrame) -> bool:
+        return self._b_frames == "use" or frame.pict_type != "B" or frame.is_reference
+
+    def _shows_another_scene(self, frame: CodecFrame, motion: MotionField) -> bool:
+        """At once after a cut; but a stream in which every picture looks like one gets no more keyframes for it
+        than windows."""
+        # A B-picture beside a cut may be predicted from its own side alone.
+        if frame.pict_type != "B" and cadence.is_cut(cadence.unknown(motion)):
+            self._cut = True
+        return self._cut and self._since_keyframe >= self._window_pictures
+
+    def _ends(self, frame: CodecFrame, came: Displacement) -> bool:
+        if self._adaptive is None:
+            return came.pictures >= self._window_pictures
+        return cadence.ends(cadence.gathered(came, frame.size, self._adaptive), self._window_pictures)
 
     def _close(self) -> list[Keyframe | FusedWindow]:
-        if self._chain is None or self._base is None or self._tip is None:
+        if self._base is None or self._tip is None or self._came is None:
             return []
-        window = FusedWindow(self._chain, self._base.picture, self._tip, self._gop)
-        self._base, self._chain, self._windows = self._tip, None, self._windows + 1
+        window = FusedWindow(self._came, self._base.picture, self._tip, self._gop)
+        self._chain.rebase(self._came, is_reference=self._tip.is_reference)
+        self._base, self._tip, self._came = self._tip, None, None
+        self._windows += 1
         return [window]
 
+    def _drop(self) -> None:
+        self._base = self._tip = self._came = None
+
+    def _begin(self, frame: CodecFrame) -> Keyframe:
+        """A keyframe that nothing is traced through."""
+        self._chain.begin(is_reference=frame.is_reference)
+        return self._anchor(frame)
+
     def _anchor(self, frame: CodecFrame) -> Keyframe:
-        self._gop += 1
-        self._base, self._chain, self._windows, self._since_keyframe = frame, None, 0, 0
+        self._gop, self._windows, self._since_keyframe, self._cut = self._gop + 1, 0, 0, False
+        self._base, self._tip, self._came = frame, None, None
         return Keyframe(frame, self._gop)
 
     def _keyframe_only(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
-        self._since_keyframe += 1
         if self._base is None or self._since_keyframe > self._window_pictures * self._windows_per_gop:
             return [self._anchor(frame)]
         return []

@@ -1,0 +1,76 @@
+"""When a window ends and when a picture is the first of another scene: rules, and why their numbers are these. Pure.
+
+Fixed windows end after as many pictures as the checkpoint was trained with. Adaptive ones end early when motion is
+about to leave the range that the model takes or too much of the picture can no longer be traced, and run on while
+nothing moves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from magno.runtime.fusion import KNOWN, Displacement
+from magno.runtime.spec import CodecSpec
+from magno.runtime.units import MotionField
+
+WINDOWS = ("fixed", "adaptive")
+
+# A picture that knows no vector for this share of its blocks shows another scene. Cuts between unlike scenes, coded
+# by x264 without scene cut detection: 0.87 to 1.00. Ordinary pictures: a person's arm over the whole picture 0.60,
+# noise in the shade of car-detection.mp4 0.78, intra refresh 0.2.
+CUT_UNKNOWN = 0.82
+
+EARLIEST = 0.25  # of a fixed window: at most four times the windows, whatever happens
+LATEST = 4.0  # fixed windows in one: what begins to move later is shown at once, so this bounds staleness alone
+# Where the range is nearly used up, one picture more would clip. Wild vectors are fewer than this share of blocks;
+# a person at some distance is more.
+NEAR_RANGE, NEAR_RANGE_BLOCKS = 0.75, 0.01
+LOST_BLOCKS = 0.5  # the model trusts a cell by the share that is traced; past a half, most of it is guesswork
+# Coding noise stays below half a model pixel, and what does not is fewer blocks than this.
+STILL_MODEL_PX, STILL_BLOCKS = 0.5, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What an open window holds so far."""
+
+    pictures: int  # shown since its base
+    lost: float  # share of blocks that cannot be traced back to the base
+    near_range: float  # share of blocks that have moved nearly as far as the model can be told
+    moving: float  # share of blocks that have moved at all
+
+
+def gathered(came: Displacement, size: tuple[int, int], codec: CodecSpec) -> Gathered:
+    """Measure an open window in the model's own pixels. `size` is the stream's visible width, height."""
+    scale = np.array([codec.image_px / side for side in size], np.float32)
+    farthest = (np.abs(came.px) * scale).max(axis=-1) * came.valid
+    near_px = NEAR_RANGE * codec.motion_scale_px * codec.motion_clip
+    blocks = farthest.size
+    return Gathered(
+        came.pictures,
+        1 - float(came.valid.sum()) / blocks,
+        np.count_nonzero(farthest >= near_px) / blocks,
+        np.count_nonzero(farthest >= STILL_MODEL_PX) / blocks,
+    )
+
+
+def ends(window: Gathered, window_pictures: int) -> bool:
+    """Whether an adaptive window, of `window_pictures` were it fixed, ends here."""
+    if window.pictures >= window_pictures * LATEST:
+        return True
+    if window.pictures >= window_pictures:
+        return window.moving > STILL_BLOCKS or window.lost > LOST_BLOCKS
+    early = window.near_range > NEAR_RANGE_BLOCKS or window.lost > LOST_BLOCKS
+    return early and window.pictures >= window_pictures * EARLIEST
+
+
+def unknown(field: MotionField) -> float:
+    """Share of a picture's blocks without a vector."""
+    return 1 - float(KNOWN[field.mode].mean())
+
+
+def is_cut(unknown_blocks: float) -> bool:
+    """Whether a predicted picture is the first of another scene, from the share of its blocks without a vector."""
+    return unknown_blocks >= CUT_UNKNOWN
