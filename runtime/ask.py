@@ -8,6 +8,8 @@ import sys
 
 from rich.console import Console
 
+from magno.runtime.cadence import WINDOWS
+from magno.runtime.camera.request import B_FRAMES
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -27,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deadline-ms", type=float, default=5000.0, metavar="N", help="default: %(default)s")
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--keyframes-only", action="store_true", help="for codecs without motion vectors")
+    parser.add_argument(
+        "--windows", choices=WINDOWS, default="fixed", help="their length; default: %(default)s"
+    )
+    parser.add_argument("--b-frames", choices=B_FRAMES, default="skip", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
 
@@ -47,7 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ask(args: argparse.Namespace) -> Answer:
-    with Engine.open(EngineConfig(bundle=args.bundle)) as engine:
+    config = EngineConfig(bundle=args.bundle, windows=args.windows, b_frames=args.b_frames)
+    with Engine.open(config) as engine:
         engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
         console = Console(stderr=True)
         with console.status("watching") as status:

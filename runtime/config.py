@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from magno.runtime.cadence import WINDOWS
+from magno.runtime.camera.request import B_FRAMES
 from magno.runtime.spec import SpecError
 
 LEAST = 1
@@ -22,10 +24,17 @@ class EngineConfig:
     max_cameras: int = 4
     max_queries: int = 4  # answered at once, each in its own fork
     max_waiting: int = 32  # admitted and not yet begun; more are refused
+    windows: str = "fixed"  # or "adaptive", to what moves: see cadence
+    b_frames: str = "skip"  # of all cameras: "use", "skip" or "refuse"
 
     def __post_init__(self) -> None:
         if not self.bundle:
             raise SpecError("bundle wants the folder that magno export wrote, found nothing.")
+        for name, known in (("windows", WINDOWS), ("b_frames", B_FRAMES)):
+            if getattr(self, name) not in known:
+                raise SpecError(
+                    f"{name} wants one of {', '.join(known)}, found {str(getattr(self, name))[:80]!r}."
+                )
         for name in self.__slots__:
             value = getattr(self, name)
             if isinstance(value, int) and value < LEAST:

@@ -10,6 +10,7 @@ is never prefilled again. All methods may be called from any thread.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -96,7 +97,14 @@ class Engine:
 
     def _watch(self, name: str, request: CameraRequest, units: UnitQueue | None) -> None:
         watcher = Watcher(
-            name, request, self._encoder, self.spec.codec, self._clock, self._scheduler.notify, units
+            name,
+            dataclasses.replace(request, b_frames=self.config.b_frames),
+            self._encoder,
+            self.spec.codec,
+            self._clock,
+            self._scheduler.notify,
+            units,
+            self.config.windows,
         )
         with self._scheduler.wake:
             if self._closed:

@@ -55,6 +55,7 @@ class Watcher:
         clock: Clock,
         wake: Callable[[], None],
         feed: Feed | None = None,
+        windows: str = "fixed",
     ) -> None:
         self.name, self.request, self._feed = name, request, feed
         self.inbox = Inbox(wake)
@@ -63,6 +64,8 @@ class Watcher:
             codec.window_pictures,
             codec.windows_per_gop,
             keyframes_only=request.keyframes_only or not encoder.has_windows,
+            b_frames=request.b_frames,
+            adaptive=codec if windows == "adaptive" else None,
         )
         self._state, self._error = "opening", ""
         self._received = self._dropped = 0

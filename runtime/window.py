@@ -6,7 +6,8 @@ becomes the next keyframe; a gap in the sequence or another picture size, after 
 a damaged picture (BROKEN), after which nothing is shown to the model until an intact one.
 
 B-pictures: `skip` leaves out those that no other picture refers to, so a window ends with the next picture that
-takes part. `use` has them all: they fork off the chain, and may end a window and be the base of the next.
+takes part. `use` has them all: they fork off the chain, and one that is well traced may end a window and be the
+base of the next. In clips of known motion that gained nothing (0.64 px against 0.39 where a window ended so).
 """
 
 from __future__ import annotations
@@ -88,6 +89,8 @@ class Windower:
         came = self._chain.follow(
             motion, frame.sequence - self._base.sequence, is_reference=frame.is_reference
         )
+        if not cadence.may_end(frame.pict_type, cadence.lost(came)):
+            return []
         if self._windows == self._windows_per_gop:
             self._chain.rebase(came, is_reference=frame.is_reference)
             return [self._anchor(frame)]
