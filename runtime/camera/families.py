@@ -7,6 +7,7 @@ protocols and the formats that it needs, and no playlist (HLS, DASH) is among th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
 
 SOCKET_S = 3.0  # for one connection or one wait for data: a camera silent for so long is opened anew
 OPEN_S = 10.0  # for all that opening needs
@@ -54,3 +55,13 @@ def options_for(scheme: str, transport: str) -> dict[str, str]:
     if family.formats == "rtsp":
         options |= {"rtsp_transport": transport, "allowed_media_types": "video"}
     return options
+
+
+def without_password(url: str) -> str:
+    """The url as it may be shown: who reads a log needs no password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("://")[0] + "://..."
+    _, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"...@{host}" if at else host))[:200]

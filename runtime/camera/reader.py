@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,14 +13,17 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from magno.runtime.camera.feed import Feed
+from magno.runtime.camera.pipe import PatientPipe, Silence
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import STANDARD_INPUT
-from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
+from magno.runtime.camera.wire import Ended, Failed, Lost, Message, Opened, read_message
 from magno.runtime.spec import to_dict
 from magno.runtime.units import CodecFrame
 
 WORKER = "magno.runtime.camera.worker"
 GOODBYE_S = 2.0
+START_S = 10.0  # until a process says its first word: Python and its libraries come from a disk
+SILENCE_S = 0.45  # one that lives and is not stuck says something every 0.2 s
 
 
 class CameraReader:
@@ -33,10 +37,15 @@ class CameraReader:
         self.dropped = 0  # pictures the process could not hand over
         self.decode_ns = 0  # what all pictures cost the process, from packet to CodecFrame
         command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
-        self._process = subprocess.Popen(
-            command, stdin=_input_of(request, feed), stdout=subprocess.PIPE, bufsize=1 << 20
-        )
-        self._pipe = cast(BinaryIO, self._process.stdout)
+        reading, writing = os.pipe()
+        self._pipe = PatientPipe(reading, START_S)
+        try:
+            self._process = subprocess.Popen(command, stdin=_input_of(request, feed), stdout=writing)
+        except BaseException:
+            self._pipe.close()
+            raise
+        finally:
+            os.close(writing)
         self._closed = threading.Event()
         self._feed = feed
         self._feeder: threading.Thread | None = None
@@ -53,26 +62,47 @@ class CameraReader:
 
     def opened(self) -> Opened:
         """What the source is. Raises CameraError when it cannot be read."""
-        message = read_message(self._pipe)
-        if isinstance(message, Opened):
-            return message
-        if isinstance(message, Failed):
-            raise CameraError(message.error)
-        raise self._died()
+        for message in self.messages():
+            if isinstance(message, Opened):
+                return message
+            if isinstance(message, Lost):
+                raise CameraError(message.error)
+        raise CameraError("The camera wanted a stream, found its end before its beginning. Start it again.")
 
     def frames(self) -> Iterator[CodecFrame]:
         """Every picture until the stream's end. Raises CameraError when the source or its process fails."""
-        while True:
-            message = read_message(self._pipe)
+        for message in self.messages():
             if isinstance(message, CodecFrame):
+                yield message
+            elif isinstance(message, Lost):
+                raise CameraError(message.error)
+
+    def messages(self) -> Iterator[Opened | Lost | CodecFrame]:
+        """All that is heard of the camera until its stream ends: one that is live goes and comes, and has no end.
+
+        Raises CameraError when the source fails, and when its process dies or falls silent.
+        """
+        while True:
+            message = self._message()
+            self._pipe.patience_s = SILENCE_S
+            if isinstance(message, Opened | Lost | CodecFrame):
                 yield message
             elif isinstance(message, Ended):
                 self.dropped, self.decode_ns = message.dropped, message.decode_ns
                 return
             elif isinstance(message, Failed):
                 raise CameraError(message.error)
-            else:
+            elif message is None:
                 raise self._died()
+
+    def _message(self) -> Message | None:
+        try:
+            return read_message(self._pipe)
+        except Silence:
+            raise CameraError(
+                f"The camera wanted to hear of its reader process within {self._pipe.patience_s:g} s, found it "
+                "silent (stuck, stopped, or kept from running); start it again."
+            ) from None
 
     def kill(self) -> None:
         """End the process at once; a thread that waits in `frames` gets a CameraError. Callable from any thread."""
@@ -82,13 +112,12 @@ class CameraReader:
         """End the process and free the pipe. Only the thread that reads may call this."""
         self._process.kill()
         self._closed.set()
-        try:
+        self._pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # the kernel holds it: it ends once that lets go
             self._process.wait(GOODBYE_S)
-            if self._feed is not None and self._feeder is not None:
-                self._feed.wake()
-                self._feeder.join(GOODBYE_S)
-        finally:
-            self._pipe.close()
+        if self._feed is not None and self._feeder is not None:
+            self._feed.wake()
+            self._feeder.join(GOODBYE_S)
 
     def _hand_over(self, feed: Feed) -> None:
         """Hand on what a caller puts in until there are no more, or nobody takes them."""

@@ -15,7 +15,8 @@ from magno.runtime.units import AccessUnit
 
 STANDARD_INPUT = "-"
 RAW_SUFFIXES = (".h264", ".264")
-NO_SCHEMES = ("annexb", "units")
+NO_SCHEMES = ("annexb", "units", "pictures")
+SHORT_SCHEMES = ("lavfi",)  # what follows their colon is no place
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ SOURCES = {
         "magno.runtime.camera.annexb"
     ),  # a raw H.264 stream: *.h264, *.264, or - for standard input
     "units": Kind("magno.runtime.camera.handed"),  # access units that the reader's owner hands over
+    "pictures": Kind("magno.runtime.camera.pictures"),  # pictures that the reader's owner hands over
+    "v4l2": Kind("magno.runtime.camera.device", True),  # v4l2:///dev/video0?size=1280x720&rate=30
+    "lavfi": Kind(
+        "magno.runtime.camera.device"
+    ),  # lavfi:testsrc2=size=640x480: pictures that libavfilter makes
     **dict.fromkeys(FAMILIES, URL),  # rtsp, http, udp and so on
 }
 
@@ -69,6 +75,9 @@ def open_source(request: CameraRequest, clock: Clock) -> Source:
 
 def kind_of(url: str) -> str:
     """The name in the table for a url; a scheme that is not in it as it stands."""
+    short = url.partition(":")[0].lower()
+    if short in SHORT_SCHEMES:
+        return short
     scheme, separator, _ = url.partition("://")
     kind = scheme.lower() if separator else "file"
     is_raw = url == STANDARD_INPUT or url.lower().endswith(RAW_SUFFIXES)
@@ -78,4 +87,4 @@ def kind_of(url: str) -> str:
 def is_live(request: CameraRequest) -> bool:
     """Whether it asks for a camera that is waited for when it is absent; read fast, it is read once."""
     kind = SOURCES.get(kind_of(request.url))
-    return kind is not None and kind.is_live and request.pace == "live"
+    return kind is not None and kind.is_live and request.pace == "live" and request.until_s is None

@@ -7,7 +7,7 @@ only logs that they jumped; so its log is read, while it reads. MPEG-TS marks a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.families import FAMILIES, OPEN_S, SOCKET_S, options_for
+from magno.runtime.camera.families import FAMILIES, OPEN_S, SOCKET_S, options_for, without_password
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
@@ -36,6 +36,7 @@ class UrlSource:
         if request.loop:
             raise CameraError("A loop wants a file, found a camera's url, which has no end. Leave it out.")
         scheme = urlsplit(request.url).scheme.lower()
+        self._until_ns = None if request.until_s is None else int(request.until_s * NS_PER_S)
         self._clock, self._shown = clock, without_password(request.url)
         try:
             self._container = av.open(
@@ -89,6 +90,8 @@ class UrlSource:
             first_ns = at_ns if first_ns is None else first_ns
             pts_ns = at_ns - first_ns
             gap = AccessUnit(b"", pts_ns, arrived_ns)
+            if self._until_ns is not None and pts_ns > self._until_ns:
+                return
             if lost:
                 yield gap
             yield AccessUnit(bytes(packet), pts_ns, arrived_ns, bool(packet.is_keyframe))
@@ -118,16 +121,6 @@ class UrlSource:
 
     def close(self) -> None:
         self._container.close()
-
-
-def without_password(url: str) -> str:
-    """The url as it may be shown: who reads a log needs no password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.partition("://")[0] + "://..."
-    _, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"...@{host}" if at else host))[:200]
 
 
 def _reason(error: Exception) -> str:

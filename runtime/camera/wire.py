@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
@@ -96,7 +96,13 @@ def write_message(stream: BinaryIO, message: Message) -> None:
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> Message | None:
+class Readable(Protocol):
+    """What messages come from."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+
+def read_message(stream: Readable) -> Message | None:
     """The next message; None at the end of the stream. Raises CameraError for what is no message."""
     start = _exactly(stream, LENGTHS.size)
     if start is None:
@@ -140,7 +146,7 @@ def write_unit(stream: BinaryIO, unit: AccessUnit) -> None:
     stream.flush()
 
 
-def read_unit(stream: BinaryIO) -> AccessUnit | None:
+def read_unit(stream: Readable) -> AccessUnit | None:
     """The next access unit; None at the end of the stream. Raises CameraError for what is none."""
     start = _exactly(stream, UNIT_HEAD.size)
     if start is None:
@@ -229,7 +235,7 @@ def _rate(value: Any) -> float:
     return rate
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes | None:
+def _exactly(stream: Readable, size: int) -> bytes | None:
     data = stream.read(size)
     return data if data is not None and len(data) == size else None
 

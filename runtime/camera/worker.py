@@ -4,102 +4,114 @@
 
 A process of its own, since what it decodes is hostile: it may crash or hang, and takes nothing with it. Its owner
 is `reader.CameraReader`. It ends when its standard output closes.
+
+A camera that cannot be opened, or goes, is tried again here, so that its return costs no start of a process.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import sys
-import threading
-from typing import BinaryIO
+from collections.abc import Iterator
+from dataclasses import replace
 
 from magno.runtime.camera.caps import Caps
 from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.families import without_password
+from magno.runtime.camera.outbox import Outbox
+from magno.runtime.camera.pulse import Pulse
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.sources import open_source
-from magno.runtime.camera.wire import Ended, Failed, Message, Opened, write_message
+from magno.runtime.camera.sources import SOURCES, Source, is_live, kind_of, open_source
+from magno.runtime.camera.wire import Ended, Failed, Lost, Opened
 from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.spec import SpecError, from_dict
-from magno.runtime.units import CodecFrame
+from magno.runtime.units import AccessUnit, CodecFrame
 
-QUEUE_PICTURES = 8
+RETRY_S = 1.0  # from one attempt at an absent camera to the next
+DECODE_S = 2.0  # no access unit takes longer, unless the decoder is stuck
 
 
-class Outbox:
-    """Messages on their way to the engine. A live camera drops its newest pictures when the engine is behind, and
-    counts them (the gap in their sequence says so downstream); a file read fast waits."""
+class Camera:
+    """One source on its way to the outbox; opened as often as it takes."""
 
-    def __init__(self, stream: BinaryIO, *, live: bool) -> None:
-        self._queue: queue.Queue[Message | None] = queue.Queue(maxsize=QUEUE_PICTURES)
-        self._stream, self._live = stream, live
-        self._gone = threading.Event()
-        self.dropped = 0
-        self._writer = threading.Thread(target=self._write, daemon=True)
-        self._writer.start()
+    def __init__(self, request: CameraRequest, outbox: Outbox, pulse: Pulse) -> None:
+        self._request, self._outbox, self._pulse = request, outbox, pulse
+        self._clock = WallClock()
+        until_s = None if request.loop else request.until_s
+        self._until_ns = None if until_s is None else int(until_s * NS_PER_S)
+        self._first_sequence = self._next_sequence = 0  # of this opening, of the next picture
+        self._decode_ns = 0
 
-    def put(self, message: Message) -> bool:
-        """Send a message; False: the engine has gone."""
-        droppable = self._live and isinstance(message, CodecFrame)
-        while not self._gone.is_set():
+    def read(self) -> None:
+        """Decode the source to its end into the outbox. Raises CameraError."""
+        if self._once():
+            self._outbox.put(Ended(self._outbox.dropped, self._decode_ns))
+
+    def read_for_ever(self) -> None:
+        """Decode a camera into the outbox whenever it is there, until nobody listens."""
+        while not self._outbox.is_gone:
+            began_ns = self._clock.now_ns()
             try:
-                self._queue.put(message, timeout=0.0 if droppable else 0.2, block=not droppable)
-                return True
-            except queue.Full:
-                if droppable:
-                    self.dropped += 1
-                    return True
-        return False
+                self._once()
+                lost = (
+                    f"Wanted {without_password(self._request.url)} to go on, found its end. It is waited for."
+                )
+            except CameraError as error:
+                lost = str(error)
+            # A gap: what comes next is not chained to what was before.
+            self._first_sequence = self._next_sequence + 1
+            self._outbox.put(Lost(lost))
+            self._pulse.rest()
+            self._clock.sleep_until_ns(began_ns + int(RETRY_S * NS_PER_S))
 
-    def close(self) -> None:
-        """Send what is waiting."""
-        while not self._gone.is_set():
-            try:
-                self._queue.put(None, timeout=0.2)
-                break
-            except queue.Full:
-                continue
-        self._writer.join()
-
-    def _write(self) -> None:
+    def _once(self) -> bool:
+        """Open and decode to the end; False: the engine has gone. Raises CameraError."""
+        kind = SOURCES.get(kind_of(self._request.url))
+        self._pulse.wait_for("the source to open", kind.open_s if kind else None)
+        source = open_source(self._request, self._clock)
         try:
-            while (message := self._queue.get()) is not None:
-                write_message(self._stream, message)
-        except OSError:  # the engine closed the pipe: nobody listens any more
-            pass
+            decoder = Decoder(
+                source.codec,
+                source.extradata,
+                self._request.picture_px,
+                keyframes_only=self._request.keyframes_only,
+            )
+            caps = Caps(decoder.caps, source.time_from)
+            self._outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))
+            for unit in self._units(source, kind.read_s if kind else None):
+                self._pulse.wait_for("an access unit to be decoded", DECODE_S)
+                began_ns = self._clock.now_ns()
+                frames = decoder.decode(unit)
+                self._decode_ns += self._clock.now_ns() - began_ns
+                if not self._hand_on(frames):
+                    return False
+            return self._hand_on(decoder.flush())
         finally:
-            self._gone.set()
+            source.close()
 
-
-def read_camera(request: CameraRequest, outbox: Outbox) -> None:
-    """Decode the source to its end into the outbox. Raises CameraError."""
-    clock, decode_ns = WallClock(), 0
-    source = open_source(request, clock)
-    until_ns = None if request.until_s is None or request.loop else int(request.until_s * NS_PER_S)
-    try:
-        decoder = Decoder(
-            source.codec, source.extradata, request.picture_px, keyframes_only=request.keyframes_only
-        )
-        caps = Caps(decoder.caps, source.time_from)
-        outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))
-        for unit in source.units():
-            began_ns = clock.now_ns()
-            frames = decoder.decode(unit)
-            decode_ns += clock.now_ns() - began_ns
-            if not _hand_on(frames, until_ns, outbox):
+    def _units(self, source: Source, within_s: float | None) -> Iterator[AccessUnit]:
+        units = source.units()
+        while True:
+            self._pulse.wait_for("an access unit to come", within_s)
+            unit = next(units, None)
+            if unit is None:
                 return
-        if _hand_on(decoder.flush(), until_ns, outbox):
-            outbox.put(Ended(outbox.dropped, decode_ns))
-    finally:
-        source.close()
+            yield unit
 
-
-def _hand_on(frames: list[CodecFrame], until_ns: int | None, outbox: Outbox) -> bool:
-    """False: the engine has gone."""
-    wanted = (frame for frame in frames if until_ns is None or frame.pts_ns <= until_ns)
-    return all(outbox.put(frame) for frame in wanted)
+    def _hand_on(self, frames: list[CodecFrame]) -> bool:
+        """False: the engine has gone."""
+        self._pulse.rest()
+        for frame in frames:
+            if self._until_ns is not None and frame.pts_ns > self._until_ns:
+                continue
+            if self._first_sequence:
+                frame = replace(frame, sequence=self._first_sequence + frame.sequence)
+            self._next_sequence = frame.sequence + 1
+            if not self._outbox.put(frame):
+                return False
+        return not self._outbox.is_gone
 
 
 def main() -> int:
@@ -112,16 +124,21 @@ def main() -> int:
     except (IndexError, ValueError, SpecError, CameraError) as error:
         print(f"A reader process wants a camera request as JSON, found: {error}", file=sys.stderr)
         return 2
-    outbox = Outbox(pipe, live=request.pace == "live")
+    pulse = Pulse(WallClock())
+    outbox = Outbox(pipe, pulse, live=request.pace == "live")
+    camera = Camera(request, outbox, pulse)
     try:
-        read_camera(request, outbox)
+        if is_live(request):
+            camera.read_for_ever()
+        else:
+            camera.read()
     except CameraError as error:
         outbox.put(Failed(str(error)))
     except Exception as error:  # the boundary of a process: its owner hears one sentence, whatever it was
         sentence = " ".join(str(error).split())[:300]
         outbox.put(
             Failed(
-                f"Wanted to read {request.url[:200]}, found {type(error).__name__}: {sentence}. "
+                f"Wanted to read {without_password(request.url)}, found {type(error).__name__}: {sentence}. "
                 "Please report this, with the file."
             )
         )

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from magno.runtime.camera import worker
+from magno.runtime.camera import outbox as outboxes
 from magno.runtime.camera.caps import TimeFrom
+from magno.runtime.camera.outbox import Outbox
+from magno.runtime.camera.pipe import PatientPipe
+from magno.runtime.camera.pulse import Pulse
 from magno.runtime.camera.reader import WORKER, CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.wire import Ended, Failed, Opened, read_message
+from magno.runtime.camera.wire import Alive, Ended, Failed, Message, Opened, read_message
+from magno.runtime.clock import WallClock
 from magno.runtime.units import CodecFrame
 from tests.synthetic import codec_frame
 
@@ -124,7 +128,10 @@ def test_process_that_speaks_garbage_is_a_camera_error(clips: Path) -> None:
     reader = CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16))
     reader.kill()
     reader._pipe.close()
-    reader._pipe = io.BytesIO(b"Traceback (most recent call last)")
+    reading, writing = os.pipe()
+    os.write(writing, b"Traceback (most recent call last)")
+    os.close(writing)
+    reader._pipe = PatientPipe(reading, WAIT_S)
     with reader, pytest.raises(CameraError, match="found garbage"):
         reader.opened()
 
@@ -154,32 +161,33 @@ class Pipe(io.BytesIO):
             raise BrokenPipeError
         return super().write(data)  # type: ignore[arg-type]
 
-    def messages(self) -> list[object]:
+    def messages(self) -> list[Message]:
         stream, found = io.BytesIO(self.getvalue()), []
         while (message := read_message(stream)) is not None:
-            found.append(message)
+            if not isinstance(message, Alive):
+                found.append(message)
         return found
 
 
 def test_live_outbox_drops_and_counts_when_nobody_reads() -> None:
     pipe = Pipe()
-    outbox = worker.Outbox(pipe, live=True)
+    outbox = Outbox(pipe, Pulse(WallClock()), live=True)
     assert outbox.put(codec_frame(0))
     assert pipe.writing.wait(WAIT_S)  # the first is on its way, the queue is empty
     for sequence in range(1, 21):
         assert outbox.put(codec_frame(sequence))
-    assert outbox.dropped == 20 - worker.QUEUE_PICTURES
+    assert outbox.dropped == 20 - outboxes.QUEUE_PICTURES
     pipe.taking.set()
     outbox.put(Ended(outbox.dropped))
     outbox.close()
     *frames, ended = pipe.messages()
     sequences = [frame.sequence for frame in frames if isinstance(frame, CodecFrame)]
-    assert sequences == list(range(worker.QUEUE_PICTURES + 1)) and ended == Ended(outbox.dropped)
+    assert sequences == list(range(outboxes.QUEUE_PICTURES + 1)) and ended == Ended(outbox.dropped)
 
 
 def test_fast_outbox_waits_and_drops_nothing() -> None:
     pipe = Pipe()
-    outbox = worker.Outbox(pipe, live=False)
+    outbox = Outbox(pipe, Pulse(WallClock()), live=False)
 
     def fill() -> None:
         for sequence in range(30):
@@ -199,7 +207,7 @@ def test_outbox_says_when_the_engine_has_gone(live: bool) -> None:
     pipe = Pipe()
     pipe.closed_by_reader = True
     pipe.taking.set()
-    outbox = worker.Outbox(pipe, live=live)
+    outbox = Outbox(pipe, Pulse(WallClock()), live=live)
     for sequence in range(1000):
         if not outbox.put(codec_frame(sequence)):
             break
@@ -214,8 +222,8 @@ def test_fault_of_the_worker_itself_is_told() -> None:
     read_end, write_end = os.pipe()
     code = (
         "import sys, magno.runtime.camera.worker as w\n"
-        "def fail(request, outbox): raise RuntimeError('two\\nlines')\n"
-        "w.read_camera = fail\n"
+        "def fail(camera): raise RuntimeError('two\\nlines')\n"
+        "w.Camera.read = fail\n"
         'sys.argv = ["worker", \'{"url": "a", "picture_px": 16}\']\n'
         "sys.exit(w.main())"
     )
