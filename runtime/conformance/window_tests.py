@@ -1,0 +1,96 @@
+"""Tests of what the vectors come to over thirty pictures: fused windows against the true displacement.
+
+An encoder's vectors are what is cheapest to send, not what moved, so how near a window can come is the encoder's
+choice. The bars below were measured on the software decoder, whose vectors are the stream's own, block by block;
+a source that does worse on the same streams has another fault.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from magno.runtime.conformance.encoding import Encoding
+from magno.runtime.conformance.known_motion import Scene, panning, turning, zooming
+from magno.runtime.conformance.measures import fused_error_px
+from magno.runtime.conformance.vector_sources import VectorSource
+from magno.runtime.conformance.verdict import Case, Verdict, verdict
+
+PICTURES = 30  # fused
+VALID_SHARE = 0.95
+PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
+REFERENCES = (1, 2, 3, 4)
+CRFS = (18, 23, 32, 45)
+SIZES = ((330, 250), (320, 240))
+MOTIONS: dict[str, Callable[[tuple[int, int]], Scene]] = {
+    "pan": lambda size: panning(size, (0.75, 0), PICTURES + 1),
+    "rotation": lambda size: turning(size, 0.7, PICTURES + 1),
+    "zoom": lambda size: zooming(size, 1.012, PICTURES + 1),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The greatest mean endpoint error after PICTURES pictures, px."""
+
+    pan: float
+    turn: float  # rotation and zoom
+
+    def of(self, motion: str) -> float:
+        return self.pan if motion == "pan" else self.turn
+
+
+GOOD = Bar(0.3, 0.6)  # 8 px partitions, quarter pixels, quality to spare
+
+
+def bar_of(encoding: Encoding) -> Bar:
+    """What a window of this stream must keep to."""
+    return GOOD
+
+
+def fusion(source: VectorSource) -> Verdict:
+    """A slow pan, rotation and zoom, as an ordinary encoder sends them."""
+    cases, figures = [], {}
+    for encoding, motion in itertools.product(source.encodings, MOTIONS):
+        error_px, case = _case(source, encoding, motion, SIZES[0])
+        figures[f"{motion}_{encoding.codec}_px"] = error_px
+        cases.append(case)
+    wanted = f"after {PICTURES} pictures at most {GOOD.pan} px on a pan, {GOOD.turn} px on rotation and zoom"
+    return verdict("fusion", wanted, cases, figures)
+
+
+def matrix(source: VectorSource, *, full: bool) -> Verdict:
+    """The same over presets, references, qualities and sizes: a covering selection, or all of them."""
+    cases = [_case(source, *combination)[1] for combination in combinations(source, full=full)]
+    return verdict("matrix", "each within the bar of its encoder's settings", cases)
+
+
+def combinations(source: VectorSource, *, full: bool) -> Iterator[tuple[Encoding, str, tuple[int, int]]]:
+    """Encodings with a motion and a size. The selection has every preset with every quality, with every number of
+    references and with every motion, and every other two of these at least once."""
+    for encoding in source.encodings:
+        if encoding.codec == "mpeg4":
+            for motion, crf in itertools.product(MOTIONS, CRFS):
+                yield replace(encoding, crf=crf), motion, SIZES[0]
+        elif full:
+            for preset, count, crf, motion, size in itertools.product(
+                PRESETS, REFERENCES, CRFS, MOTIONS, SIZES
+            ):
+                yield replace(encoding, preset=preset, references=count, crf=crf), motion, size
+        else:
+            motions = list(MOTIONS)
+            for turn in range(len(PRESETS) * len(CRFS)):
+                preset, crf = PRESETS[turn % len(PRESETS)], CRFS[turn % len(CRFS)]
+                count = REFERENCES[(turn + turn // len(CRFS)) % len(REFERENCES)]
+                settings = replace(encoding, preset=preset, references=count, crf=crf)
+                yield settings, motions[turn % len(motions)], SIZES[turn // len(PRESETS) % len(SIZES)]
+
+
+def _case(source: VectorSource, encoding: Encoding, motion: str, size: tuple[int, int]) -> tuple[float, Case]:
+    scene = MOTIONS[motion](size)
+    error_px, valid = fused_error_px(source.play(scene.pictures(), encoding)[1], scene, PICTURES)
+    bar_px = bar_of(encoding).of(motion)
+    found = f"{error_px:.2f} px of {bar_px:.2f}, {valid:.0%} valid"
+    label = f"{motion} {size[0]}x{size[1]} {encoding}"
+    return error_px, Case(label, error_px <= bar_px and valid >= VALID_SHARE, found)
