@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magno.runtime.fusion import KNOWN, Displacement
+from magno.runtime.fusion import Displacement
 from magno.runtime.spec import CodecSpec
-from magno.runtime.units import MotionField
+from magno.runtime.units import BlockMode, MotionField
 
 WINDOWS = ("fixed", "adaptive")
 
@@ -49,16 +49,21 @@ class Gathered:
 
 def gathered(came: Displacement, size: tuple[int, int], codec: CodecSpec) -> Gathered:
     """Measure an open window in the model's own pixels. `size` is the stream's visible width, height."""
-    scale = np.array([codec.image_px / side for side in size], np.float32)
-    farthest = (np.abs(came.px) * scale).max(axis=-1) * came.valid
-    near_px = NEAR_RANGE * codec.motion_scale_px * codec.motion_clip
-    blocks = farthest.size
+    near_model_px = NEAR_RANGE * codec.motion_scale_px * codec.motion_clip
     return Gathered(
         came.pictures,
         lost(came),
-        np.count_nonzero(farthest >= near_px) / blocks,
-        np.count_nonzero(farthest >= STILL_MODEL_PX) / blocks,
+        _beyond(came, size, codec, near_model_px),
+        _beyond(came, size, codec, STILL_MODEL_PX),
     )
+
+
+def _beyond(came: Displacement, size: tuple[int, int], codec: CodecSpec, model_px: float) -> float:
+    """Share of blocks that were traced, and came from so far along either axis."""
+    far = came.valid > 0
+    across, down = (np.abs(came.px[..., axis]) >= model_px * size[axis] / codec.image_px for axis in (0, 1))
+    far &= across | down
+    return np.count_nonzero(far) / far.size
 
 
 def lost(came: Displacement) -> float:
@@ -83,7 +88,7 @@ def ends(window: Gathered, window_pictures: int) -> bool:
 
 def unknown(field: MotionField) -> float:
     """Share of a picture's blocks without a vector."""
-    return 1 - float(KNOWN[field.mode].mean())
+    return np.count_nonzero(field.mode < BlockMode.INTER) / field.mode.size
 
 
 def is_cut(unknown_blocks: float) -> bool:

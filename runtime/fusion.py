@@ -104,19 +104,20 @@ def between(of: Displacement | None, to: Displacement) -> Displacement:
 
 
 def bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Sample `image` (H, W) or (H, W, C) float32 at fractional positions that lie inside it."""
+    """Sample `image` (H, W) or (H, W, 2) float32 at fractional positions that lie inside it."""
     height, width = image.shape[:2]
     top, left = row.astype(np.intp), column.astype(np.intp)  # positions are not negative: this is the floor
-    down, across = row - top, column - left
-    below = np.minimum(top + 1, height - 1) * width
-    top *= width
-    right = np.minimum(left + 1, width - 1)
-    pixels = image.reshape(height * width, -1)
-    down, across = down[..., None], across[..., None]
-    upper = pixels.take(top + left, 0) * (1 - across) + pixels.take(top + right, 0) * across
-    lower = pixels.take(below + left, 0) * (1 - across) + pixels.take(below + right, 0) * across
-    mixed = np.asarray(upper * (1 - down) + lower * down, dtype=np.float32)
-    return mixed.reshape(*row.shape, *image.shape[2:])
+    down = np.subtract(row, top, dtype=np.float32)
+    across = np.subtract(column, left, dtype=np.float32)
+    right = np.minimum(left + 1, width - 1) - left
+    below = (np.minimum(top + 1, height - 1) - top) * width
+    pixels = (_pairs(image) if image.ndim == 3 else image).reshape(-1)
+    corner = top * width + left
+    upper, lower = pixels.take(corner), pixels.take(corner + below)
+    upper += (pixels.take(corner + right) - upper) * across
+    lower += (pixels.take(corner + below + right) - lower) * across
+    upper += (lower - upper) * down
+    return upper.view(np.float32).reshape(*row.shape, *image.shape[2:])
 
 
 def _trace(
@@ -124,13 +125,19 @@ def _trace(
 ) -> None:
     """Fill `px` and `valid` at `blocks` (flat indices): their step, and on through `before` where it leads."""
     rows, columns = step.valid.shape
-    row, column = np.divmod(blocks, columns)
-    moved = step.px.reshape(-1, 2)[blocks]
-    source_column = np.clip(column - moved[:, 0] / step.block_px, 0, columns - 1)
-    source_row = np.clip(row - moved[:, 1] / step.block_px, 0, rows - 1)
-    px.reshape(-1, 2)[blocks] = moved + bilinear(before.px, source_row, source_column)
+    row, column = (place.astype(np.float32) for place in np.divmod(blocks, columns))
+    moved = _pairs(step.px).reshape(-1)[blocks]
+    source_column = np.clip(column - moved.real / step.block_px, 0, columns - 1)
+    source_row = np.clip(row - moved.imag / step.block_px, 0, rows - 1)
+    moved += _pairs(bilinear(before.px, source_row, source_column))
+    _pairs(px).reshape(-1)[blocks] = moved
     nearest = np.rint(source_row).astype(np.intp) * columns + np.rint(source_column).astype(np.intp)
     valid.reshape(-1)[blocks] = step.valid.reshape(-1)[blocks] * before.valid.reshape(-1)[nearest]
+
+
+def _pairs(px: np.ndarray) -> np.ndarray:
+    """(..., 2) float32 as (...) complex64, a view: numpy handles x and y at once, several times as fast."""
+    return np.ascontiguousarray(px).view(np.complex64)[..., 0]
 
 
 def _check_grid(before: Displacement, step: Displacement) -> None:
