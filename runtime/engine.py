@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 
 from magno.runtime.bundle import open_bundle
+from magno.runtime.camera.feed import Feed
+from magno.runtime.camera.picture_queue import NewestPictures
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import Clock, WallClock
@@ -95,7 +97,18 @@ class Engine:
         self._watch(name, CameraRequest("units://", self.spec.codec.image_px), units)
         return units
 
-    def _watch(self, name: str, request: CameraRequest, units: UnitQueue | None) -> None:
+    def watch_pictures(self, name: str, rate: float | None = None) -> NewestPictures:
+        """Watch pictures (RGB or grey arrays) that the caller puts into the queue, until it closes it or `unwatch`.
+
+        They are encoded for their motion, in the camera's own process. `put` never waits; of pictures that the
+        camera cannot take, the newest win. Their size may change; `rate` is told to whoever asks, no more. Raises
+        MagnoError as `watch` does.
+        """
+        pictures = NewestPictures(self._clock)
+        self._watch(name, CameraRequest("pictures://", self.spec.codec.image_px, rate=rate), pictures)
+        return pictures
+
+    def _watch(self, name: str, request: CameraRequest, feed: Feed | None) -> None:
         watcher = Watcher(
             name,
             dataclasses.replace(request, b_frames=self.config.b_frames),
@@ -103,7 +116,7 @@ class Engine:
             self.spec.codec,
             self._clock,
             self._scheduler.notify,
-            units,
+            feed,
             self.config.windows,
         )
         with self._scheduler.wake:

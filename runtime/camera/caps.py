@@ -15,6 +15,7 @@ class TimeFrom(Enum):
     COUNT = "count"  # none are carried: pictures counted at a rate
     RTP = "rtp"  # the sender's media clock
     CALLER = "caller"  # handed over with each picture
+    DEVICE = "device"  # the driver or pipeline that took the picture
     ARRIVAL = "arrival"  # this machine's monotonic clock, when the picture came
 
 
