@@ -95,7 +95,7 @@ class Windower:
             self._chain.rebase(came, is_reference=frame.is_reference)
             return [self._anchor(frame)]
         self._tip, self._came = frame, came
-        return self._close() if self._ends(frame, came) else []
+        return self._close() if self._ends(frame, motion, came) else []
 
     def flush(self) -> list[Keyframe | FusedWindow]:
         """The open window, at the stream's end."""
@@ -117,10 +117,11 @@ class Windower:
             self._cut = True
         return self._cut and self._since_keyframe >= self._window_pictures
 
-    def _ends(self, frame: CodecFrame, came: Displacement) -> bool:
+    def _ends(self, frame: CodecFrame, motion: MotionField, came: Displacement) -> bool:
         if self._adaptive is None:
             return came.pictures >= self._window_pictures
-        return cadence.ends(cadence.gathered(came, frame.size, self._adaptive), self._window_pictures)
+        held = cadence.gathered(came, motion, frame.size, self._adaptive)
+        return cadence.ends(held, self._window_pictures)
 
     def _close(self) -> list[Keyframe | FusedWindow]:
         if self._base is None or self._tip is None or self._came is None:

@@ -22,6 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from magno.runtime.cadence import WINDOWS
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import MagnoError, Query
@@ -81,6 +82,7 @@ def main() -> int:
     parser.add_argument(
         "--clips-folder", type=Path, default=Path("tests/clips"), help="photographs of backgrounds"
     )
+    parser.add_argument("--windows", choices=WINDOWS, default="fixed")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     backgrounds = photographs(args.clips_folder)
@@ -88,7 +90,7 @@ def main() -> int:
     try:
         with (
             tempfile.TemporaryDirectory() as folder,
-            Engine.open(EngineConfig(bundle=str(args.bundle))) as engine,
+            Engine.open(EngineConfig(bundle=str(args.bundle), windows=args.windows)) as engine,
         ):
             for seed in track(
                 range(FIRST_SEED, FIRST_SEED + args.clips), "asking", console=Console(stderr=True)
