@@ -136,6 +136,7 @@ class Engine:
             watcher.open()
         except BaseException:
             self._forget(watcher)
+            watcher.close()
             raise
 
     def unwatch(self, name: str) -> None:

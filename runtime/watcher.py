@@ -7,40 +7,29 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.feed import Feed
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.sources import is_live
+from magno.runtime.camera.wire import Lost, Opened
 from magno.runtime.clock import NS_PER_S, Clock
+from magno.runtime.comeback import Restarts, Timeline
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.inbox import Inbox
 from magno.runtime.spec import CodecSpec
 from magno.runtime.stream import Encoded
+from magno.runtime.tally import CameraStatus, Tally
 from magno.runtime.units import CodecFrame, MagnoError, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
-RETRY_S = 1.0  # between two attempts at a camera that was lost
-RATE_PICTURES = 32  # the rate is measured over so many
+PRESENT_S = 2.0  # that an absent camera is given to open, before it is watched as a lost one
+FAULT = "The camera's thread has a fault ({}): see the log."
 
 log = logging.getLogger("magno.camera")
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """One camera, as seen now."""
-
-    name: str
-    state: str  # "opening", "streaming", "ended" or "lost"
-    pictures_received: int
-    pictures_dropped: int
-    pictures_per_second: float
-    newest_capture_ns: int | None  # of the newest picture in the cache
-    cached_tokens: int
-    error: str  # one sentence, when lost
 
 
 class Watcher:
@@ -67,31 +56,34 @@ class Watcher:
             b_frames=request.b_frames,
             adaptive=codec if windows == "adaptive" else None,
         )
-        self._state, self._error = "opening", ""
-        self._received = self._dropped = 0
-        self._next_sequence = 0
-        self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
+        self._tally = Tally(clock, paced=request.pace == "live")
+        self._timeline, self._restarts = Timeline(), Restarts()
         self._left_out = 0  # pictures that the language model could not take: counted by its owner's thread
         self._left_out_before = 0  # what `_left_out` was when the chain was last broken for it
         self._over = False  # nothing more will come
         self._stopping = threading.Event()
+        self._told = threading.Event()  # whether the camera could be opened is known
+        self._was_open = False
         self._reader: CameraReader | None = None
         self._thread = threading.Thread(target=self._run, name=f"magno-watch-{name}", daemon=True)
 
     def open(self) -> None:
-        """Open the camera and begin. Raises CameraError."""
-        self._open_reader()
-        self._state = "streaming"
+        """Begin. Raises CameraError when it cannot be opened; a live camera that is absent is a lost one instead."""
+        live = is_live(self.request)
         self._thread.start()
+        self._told.wait(PRESENT_S if live else None)
+        if not live and not self._was_open:
+            self._thread.join()
+            raise CameraError(self._tally.error or "The camera wanted to be opened, found itself closed.")
 
     @property
     def pictures_dropped(self) -> int:
-        return self._dropped + self._left_out + (self._feed.dropped if self._feed else 0)
+        return self._tally.dropped + self._left_out + (self._feed.dropped if self._feed else 0)
 
     @property
     def finished(self) -> bool:
         """Nothing more will come, and all that came was taken."""
-        return self._over and self._state in ("ended", "lost") and not len(self.inbox)
+        return self._over and self._tally.state in ("ended", "lost") and not len(self.inbox)
 
     @property
     def stopped(self) -> bool:
@@ -100,26 +92,25 @@ class Watcher:
 
     @property
     def error(self) -> str:
-        return self._error
+        return self._tally.error
 
     def lose(self, item: Encoded) -> None:
         """The language model could not take this item: what follows needs a new anchor."""
         self._left_out += item.pictures
 
     def status(self, newest_capture_ns: int | None, cached_tokens: int) -> CameraStatus:
-        arrivals = list(self._arrivals)
-        recent = len(arrivals) > 1 and self._state == "streaming"
-        span_ns = self._clock.now_ns() - arrivals[0] if recent else 0
-        rate = (len(arrivals) - 1) * NS_PER_S / span_ns if span_ns > 0 else 0.0
+        tally = self._tally
         return CameraStatus(
             self.name,
-            self._state,
-            self._received,
+            tally.seen_state(),
+            tally.received,
             self.pictures_dropped,
-            rate,
+            tally.rate(),
             newest_capture_ns,
             cached_tokens,
-            self._error,
+            tally.error,
+            tally.reconnects,
+            tally.restarts,
         )
 
     def close(self) -> None:
@@ -131,82 +122,93 @@ class Watcher:
             self._thread.join()
 
     def _run(self) -> None:
-        reader = self._reader
-        while reader is not None:
-            try:
-                with reader:
-                    self._watch(reader)
-                self._state = "ended"
-                break
-            except MagnoError as error:
-                self._lose_camera(str(error))
-            except Exception as error:  # a fault of ours must not leave a camera that looks alive
-                log.exception("camera %s failed", self.name)
-                self._lose_camera(f"The camera's thread has a fault ({type(error).__name__}): see the log.")
-            reader = self._reopen() if self.request.pace == "live" else None
-        self._over = True
-        self._wake()
+        try:
+            began_ns = self._clock.now_ns()
+            while not self._read_once() and self._may_restart(began_ns):
+                self._tally.restarts += 1
+                began_ns = self._clock.now_ns()
+        finally:
+            self._over = True
+            self._told.set()
+            self._wake()
 
-    def _lose_camera(self, error: str) -> None:
-        if not self._stopping.is_set():
-            self._state, self._error = "lost", error
-            log.warning("camera %s: %s", self.name, error)
+    def _read_once(self) -> bool:
+        """One reader process, to its end; False: it was lost."""
+        try:
+            with self._start_reader() as reader:
+                self._watch(reader)
+        except MagnoError as error:
+            self._lose_camera(str(error))
+        except Exception as error:  # a fault of ours must not leave a camera that looks alive
+            log.exception("camera %s failed", self.name)
+            self._lose_camera(FAULT.format(type(error).__name__))
+        else:
+            self._tally.ended()
+            return True
+        return False
 
-    def _watch(self, reader: CameraReader) -> None:
-        self._state, self._error = "streaming", ""
-        for frame in reader.frames():
-            self._count(frame)
-            if self._left_out != self._left_out_before:
-                self._left_out_before = self._left_out
-                self._windower.break_chain()
-            for item in self._windower.step(frame):
-                self._hand_on(item)
-        for item in self._windower.flush():
-            self._hand_on(item)
+    def _may_restart(self, began_ns: int) -> bool:
+        """After a process that began then, wait until the next reader process may begin; False: there is to be none."""
+        if self.request.pace != "live" or not (self._was_open or is_live(self.request)):
+            return False
+        lived_s = (self._clock.now_ns() - began_ns) / NS_PER_S
+        return not self._stopping.wait(self._restarts.pause_s(lived_s))
 
-    def _reopen(self) -> CameraReader | None:
-        """A new reader once the camera can be opened again; None when told to stop."""
-        while not self._stopping.wait(RETRY_S):
-            try:
-                reader = self._open_reader()
-            except Exception as error:  # whatever it was, the next attempt may find it gone
-                self._error = str(error)
-                continue
-            self._windower.break_chain()
-            self._next_sequence = 0
-            return reader
-        return None
-
-    def _open_reader(self) -> CameraReader:
-        """A reader whose source is open, known to `close` from its start. Raises CameraError."""
+    def _start_reader(self) -> CameraReader:
+        """A reader process, known to `close` from its start. Raises CameraError."""
         try:
             reader = self._reader = CameraReader(self.request, self._feed)
         except OSError as error:  # processes, descriptors or memory have run out
             raise CameraError(
                 f"The camera wants a reader process, found none to be had ({error}). Try again later."
             ) from error
-        try:
-            if self.stopped:  # `close` may have come before there was a reader to kill
-                raise CameraError("The camera wanted to be opened, found itself closed. Watch it again.")
-            reader.opened()
-        except BaseException:
-            reader.close()
-            raise
+        if self.stopped:  # `close` may have come before there was a reader to kill
+            reader.kill()
         return reader
 
-    def _count(self, frame: CodecFrame) -> None:
-        lost = max(0, frame.sequence - self._next_sequence)
-        self._received += 1 + lost
-        self._dropped += lost
-        self._next_sequence = frame.sequence + 1
-        self._arrivals.append(self._clock.now_ns())
+    def _watch(self, reader: CameraReader) -> None:
+        openings = 0
+        for message in reader.messages():
+            if isinstance(message, Opened):
+                self._begin(message)
+                openings += 1
+                self._tally.reconnects += openings > 1
+            elif isinstance(message, Lost):
+                self._lose_camera(message.error)
+            else:
+                self._take(message)
+        for item in self._windower.flush():
+            self._hand_on(item)
+
+    def _begin(self, opened: Opened) -> None:
+        """A stream begins, perhaps not the first."""
+        self._tally.opened(opened)
+        if self._was_open:
+            self._windower.break_chain()
+            if opened.caps.time_from not in (TimeFrom.CALLER, TimeFrom.ARRIVAL):
+                self._timeline.begin_anew()
+        self._was_open = True
+        self._told.set()
+
+    def _lose_camera(self, error: str) -> None:
+        if not self._stopping.is_set() and self._tally.lost(error):
+            log.warning("camera %s: %s", self.name, error)
+        self._told.set()
+
+    def _take(self, frame: CodecFrame) -> None:
+        self._tally.count(frame)
+        if self._left_out != self._left_out_before:
+            self._left_out_before = self._left_out
+            self._windower.break_chain()
+        for item in self._windower.step(self._timeline.place(frame)):
+            self._hand_on(item)
 
     def _hand_on(self, item: Keyframe | FusedWindow) -> None:
         may_wait = self.request.pace == "fast"
         # A full inbox means that time is short: none of it goes into encoding what will be dropped.
         if (may_wait or not self.inbox.is_full) and self.inbox.put(self._encode(item), wait=may_wait):
             return
-        self._dropped += 1 if isinstance(item, Keyframe) else item.displacement.pictures
+        self._tally.dropped += 1 if isinstance(item, Keyframe) else item.displacement.pictures
         self._windower.break_chain()
 
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:

@@ -64,4 +64,4 @@ def without_password(url: str) -> str:
     except ValueError:
         return url.partition("://")[0] + "://..."
     _, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"...@{host}" if at else host))[:200]
+    return (urlunsplit(parts._replace(netloc=f"...@{host}")) if at else url)[:200]
