@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from magno.runtime.camera.vectors import motion_field
 from magno.runtime.units import BlockMode, Link, MotionField
@@ -149,10 +153,10 @@ def test_both_sides_keep_the_past_vector() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(16, 16), (16, 8), (8, 16), (8, 8)])
 def test_partition_covers_its_blocks_and_no_others(width: int, height: int) -> None:
-    vector = one_vector(w=width, h=height, dst_x=16 + width // 2, dst_y=8 + height // 2, motion_y=-6)
+    vector = one_vector(w=width, h=height, dst_x=16 + width // 2, dst_y=16 + height // 2, motion_y=-6)
     field = motion_field(vector, (48, 32), intact=True, link=Link.OK)
     expected = np.zeros((4, 6), bool)
-    expected[1 : 1 + height // 8, 2 : 2 + width // 8] = True
+    expected[2 : 2 + height // 8, 2 : 2 + width // 8] = True
     assert ((field.mode == BlockMode.INTER) == expected).all()
     assert (field.mv_qpel[expected] == (0, 6)).all() and not field.mv_qpel[~expected].any()
 
@@ -177,3 +181,30 @@ def test_damaged_vectors_stay_inside_the_grid(values: dict[str, int]) -> None:
 def test_without_vectors_a_damaged_picture_is_missing_and_not_intra() -> None:
     field = motion_field(None, (32, 16), intact=False, link=Link.BROKEN)
     assert field.mode.shape == (2, 4) and (field.mode == BlockMode.MISSING).all()
+
+
+PARTITIONS = {
+    (16, 16): [(0, 0)],
+    (16, 8): [(0, 0), (0, 8)],
+    (8, 16): [(0, 0), (8, 0)],
+    (8, 8): [(0, 0), (8, 8)],
+}
+
+
+@given(st.lists(st.sampled_from(sorted(PARTITIONS)), min_size=6, max_size=6), st.randoms())
+def test_macroblocks_of_all_partitions_are_painted_as_one_vector_after_another_would(
+    kinds: list[tuple[int, int]], random: Random
+) -> None:
+    vectors, plain = [], np.zeros((4, 6, 2), np.int16)
+    for index, (width, height) in enumerate(kinds):
+        for left, top in PARTITIONS[width, height]:
+            x, y = index % 3 * 16 + left, index // 3 * 16 + top
+            motion = random.randint(-999, 999), random.randint(-999, 999)
+            plain[y // 8 : (y + height) // 8, x // 8 : (x + width) // 8] = (-motion[0], -motion[1])
+            vector = {"w": width, "h": height, "dst_x": x + width // 2, "dst_y": y + height // 2}
+            vectors.append(one_vector(**vector, motion_x=motion[0], motion_y=motion[1]))
+    random.shuffle(vectors)
+    field = motion_field(np.concatenate(vectors), (48, 32), intact=True, link=Link.OK)
+    assert (field.mv_qpel == plain).all()
+    covered = sum(vector["w"][0] // 8 * (vector["h"][0] // 8) for vector in vectors)
+    assert (field.mode == BlockMode.INTER).sum() == covered
