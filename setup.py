@@ -9,6 +9,7 @@ FOLDERS = {
     "magno": "magno",
     "magno.runtime": "runtime",
     "magno.runtime.camera": "runtime/camera",
+    "magno.runtime.camera.jetson_shim": "runtime/camera/jetson_shim",
     "magno.runtime.conformance": "runtime/conformance",
     "magno.runtime.backends": "runtime/backends",
     "magno.export": "export",
@@ -35,7 +36,7 @@ setup(
     python_requires=">=3.10",
     packages=list(FOLDERS),
     package_dir=FOLDERS,
-    package_data={"magno.runtime": ["py.typed"]},
+    package_data={"magno.runtime": ["py.typed"], "magno.runtime.camera.jetson_shim": ["*.c", "*.h"]},
     install_requires=[
         "numpy>=1.24",
         "av>=12",
