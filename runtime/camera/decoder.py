@@ -15,7 +15,6 @@ from fractions import Fraction
 from typing import Any
 
 import av
-import numpy as np
 from av.codec.context import ThreadType
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -23,6 +22,7 @@ from av.video.frame import PictureType, VideoFrame
 from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.shrink import Shrink
+from magno.runtime.camera.side_data import exported_vectors
 from magno.runtime.camera.vectors import BLOCK_PX, motion_field
 from magno.runtime.units import AccessUnit, CodecFrame, Link, ResidualKind
 
@@ -111,8 +111,7 @@ class Decoder:
         return [frame for frame in frames if frame is not None]
 
     def _codec_frame(self, frame: VideoFrame, capture_ns: int) -> CodecFrame | None:
-        side = frame.side_data.get("MOTION_VECTORS") if self.has_vectors else None
-        vectors = None if side is None else np.asarray(side.to_ndarray())
+        vectors = exported_vectors(frame) if self.has_vectors else None
         pict_type = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         sequence, self._sequence = self._sequence, self._sequence + 1
         pts_ns = int(frame.pts) if frame.pts is not None else 0
