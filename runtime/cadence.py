@@ -23,9 +23,7 @@ WINDOWS = ("fixed", "adaptive")
 CUT_UNKNOWN = 0.82
 
 EARLIEST = 0.25  # of a fixed window: at most four times the windows, whatever happens
-LATEST = (
-    4.0  # fixed windows in one, while nothing moves: how old the newest picture that a question sees may get
-)
+LATEST = 4.0  # fixed windows in one, while nothing moves: it is how old what a question sees may get
 # Where the range is nearly used up, another picture would clip. What is fewer blocks than this is a wild vector.
 NEAR_RANGE, NEAR_RANGE_BLOCKS = 0.75, 0.01
 # The model trusts a cell by the share of it that is traced. An early end pays where the window has lost half, and
