@@ -15,8 +15,8 @@ from magno.runtime.conformance.encoding import Encoding
 from magno.runtime.conformance.known_motion import pan, panning, picture
 from magno.runtime.conformance.measures import errors_px, inner, motion_of, number_of
 from magno.runtime.conformance.vector_sources import VectorSource
-from magno.runtime.conformance.verdict import Case, Verdict, verdict
 from magno.runtime.conformance.vector_tests import MARGIN_PX, SIZE
+from magno.runtime.conformance.verdict import Case, Verdict, verdict
 from magno.runtime.fusion import KNOWN
 from magno.runtime.units import BlockMode, CodecFrame, Link
 

@@ -6,6 +6,7 @@ Each takes a source and gives a Verdict; it asks the same of every codec that th
 from __future__ import annotations
 
 import itertools
+
 import numpy as np
 
 from magno.runtime.conformance.encoding import Encoding

@@ -20,7 +20,7 @@ class Verdict:
     """One test: what it wanted of the source, and what it found."""
 
     name: str
-    passed: bool
+    passed: bool | None  # None: it could not be told
     wanted: str
     found: str
     figures: dict[str, float] = field(default_factory=dict)
