@@ -55,7 +55,7 @@ def open_stream(request: CameraRequest) -> io.RawIOBase:
 
 
 class AnnexBSource:
-    """One raw H.264 stream. Raises CameraError when it is none, or interlaced."""
+    """One raw H.264 stream. Raises CameraError when it is none."""
 
     container = "h264"
     codec = "h264"
@@ -84,8 +84,8 @@ class AnnexBSource:
         self.rate = float(self._rate)
 
     def units(self) -> Iterator[AccessUnit]:
-        """Access units in decode order, each not before its time when the pace is live. After a gap in the stream
-        comes one without data: something is missing there. Raises CameraError when the stream cannot be read."""
+        """Access units in decode order, each not before its time when the pace is live. Raises CameraError when the
+        stream cannot be read."""
         began_ns, base, top, decoded = self._clock.now_ns(), 0, 0, 0
         first = self._first
         while first is not None:
@@ -98,8 +98,6 @@ class AnnexBSource:
                 if self._request.pace == "live" and self._request.url != STANDARD_INPUT:
                     self._clock.sleep_until_ns(began_ns + decode_ns)
                 pts_ns, now_ns = self._time_ns(base + place.shown), self._clock.now_ns()
-                if place.gap:
-                    yield AccessUnit(b"", pts_ns, now_ns)
                 yield AccessUnit(unit, pts_ns, now_ns, place.entry)
                 decoded, top = decoded + 1, max(top, base + place.shown + 1)
             if not self._request.loop:
@@ -123,11 +121,6 @@ class AnnexBSource:
             place = order.step(unit)
             if place is None or not (self._begun or place.entry):
                 continue
-            if place.interlaced:
-                raise CameraError(
-                    f"Wanted progressive H.264 in {self._request.url[:500]}, found interlaced pictures, whose vectors "
-                    "are of two kinds. Have the camera send progressive ones."
-                )
             self._begun = True
             yield unit, place
 

@@ -2,24 +2,28 @@
 
 Slice threads keep the decoder free of delay (frame threads hold pictures back), and change no vector.
 
-A loss outlives its picture: all that is predicted from it is damaged too, though the decoder flags nothing. So
-after a fault every picture is BROKEN until the next intact intra picture, or, in a stream that sends none, until
-HEALING_PICTURES went by without another fault. Packets that were lost on the way and never fed leave no trace
-that a decoder would tell of: a source that can lose packets must call `lost`.
+A loss outlives its picture: all that is predicted from it is damaged too, though the decoder flags nothing. What a
+picture says of itself (`examine`), its time, and what hangs on what (`continuity`) tell which are sound; the others
+are BROKEN, and the first sound one after them is a RESET.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import av
-from av.codec.context import ThreadType
+from av.codec.context import Flags, ThreadType
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
+from magno.runtime.camera.continuity import Repeats, Steps, is_gap
+from magno.runtime.camera.examine import Facts, examiner, of_kind
+from magno.runtime.camera.in_flight import Fed, InFlight
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.shrink import Shrink
 from magno.runtime.camera.side_data import exported_vectors
@@ -31,27 +35,34 @@ NANOSECONDS = Fraction(1, 1_000_000_000)
 CODECS_WITH_VECTORS = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "msmpeg4v3", "flv1"})
 # Calibrated: every test of the conformance suite runs on this decoder. P-skips come out as vectors like others.
 HALF_PEL = VectorCaps(BLOCK_PX, 2, True, False, True, ResidualKind.PIXEL_MC, True)
-CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, False, ResidualKind.PIXEL_MC, True)}
+CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, True, ResidualKind.PIXEL_MC, True)}
 PICT_TYPES = {"I": "I", "SI": "I", "B": "B", "BI": "B"}  # all others refer to the past alone: P
-MAX_PENDING = 64  # capture times kept while pictures are reordered
+MAX_HELD = 16  # pictures that wait for one they were predicted from
 MAX_PIXELS = 8192 * 4608  # a forged picture size must not eat the memory
-# A stream without intra pictures heals through intra blocks, within its refresh period: 250 pictures for x264,
-# 10 s for the cameras we know.
-HEALING_PICTURES = 300
+INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
 
 log = logging.getLogger("magno.camera")
 
 
 class Decoder:
-    """One stream's decoder. Feed access units in decode order; pictures come out in display order.
+    """One stream's decoder. Feed access units in decode order; pictures come out in display order, and each as soon
+    as it is known whether it is sound: at once where there are no B-pictures.
 
     Raises CameraError for a codec that cannot be read as asked. Of a codec without vectors, and so without a
     MotionField to say BROKEN, damaged pictures are kept back; they leave a gap in the sequence.
     """
 
     def __init__(
-        self, codec: str, extradata: bytes | None, picture_px: int, *, keyframes_only: bool = False
+        self,
+        codec: str,
+        extradata: bytes | None,
+        picture_px: int,
+        *,
+        keyframes_only: bool = False,
+        b_frames: str = "skip",
+        rate: float = 0.0,
     ) -> None:
+        """`rate` is what the source says of itself, in pictures a second; 0: nothing."""
         self.has_vectors = codec in CODECS_WITH_VECTORS
         if not self.has_vectors and not keyframes_only:
             raise CameraError(
@@ -62,62 +73,110 @@ class Decoder:
         self.caps = CAPS.get(codec, HALF_PEL) if self.has_vectors else NO_VECTORS
         self._context = _context(codec, extradata, export_vectors=self.has_vectors)
         self._shrink = Shrink(picture_px)
-        self._fed: dict[int, tuple[int, int]] = {}  # pts_ns -> capture_ns and number of the access unit
-        self._units = 0
+        self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
+        self._in_flight = InFlight()
+        self._held: deque[tuple[VideoFrame, Fed]] = deque()
+        self._refuses_b = b_frames == "refuse"
+        self._lost = True  # something is missing before the next unit; at first, all that came before
+        self._ready = False  # libavcodec knows of a picture to begin from
+        self._interlaced = 0  # pictures in a row
+        self._was_sound = False
         self._sequence = 0
-        self._sound = False  # nothing that the next picture may refer to is damaged or missing
-        self._fault_unit = 0  # the newest access unit that was damaged, or may refer to what was lost
-        self._since_fault = 0  # pictures
         self.errors = 0  # access units that gave no picture, and pictures known to be damaged
+        self.repeated = 0  # access units that came twice
 
     def decode(self, unit: AccessUnit) -> list[CodecFrame]:
-        """The pictures that this access unit completes. A damaged unit may give none; it raises nothing."""
-        self._units += 1
+        """The pictures that this access unit completes. A damaged unit may give none; raises CameraError for a stream
+        that is interlaced, or has B-pictures where these are refused."""
         if not unit.data:  # to libavcodec, a packet of no bytes is the stream's end
             self.errors += 1
             self.lost()
             return []
+        if self._repeats.again(unit.data):
+            self.repeated += 1
+            return []
+        facts = self._examiner.examine(unit.data)
+        if facts is not None:
+            self._refuse(facts)
         # Made by size and filled, for the zeros behind it: libavcodec reads past the end, and of a packet made
         # around these bytes it would read whatever lies there (seen: MPEG-4 pictures damaged at random).
         packet = av.Packet(len(unit.data))
         packet.update(unit.data)
-        packet.pts, packet.time_base = unit.pts_ns, NANOSECONDS
-        self._fed[unit.pts_ns] = (unit.capture_ns, self._units)
-        while len(self._fed) > MAX_PENDING:
-            self._fed.pop(next(iter(self._fed)))
-        return self._pictures(packet, unit.capture_ns)
+        fed = None if facts is None else self._feed(unit, facts)
+        packet.time_base = NANOSECONDS
+        if fed is not None:  # numbered, since time stamps may repeat
+            packet.pts = fed.number
+        return self._pictures(packet, fed)
 
     def flush(self) -> list[CodecFrame]:
         """What the decoder still holds at the end of the stream."""
-        return self._pictures(None, 0)
+        return self._pictures(None, None)
 
     def lost(self) -> None:
         """Access units are missing before the next one: what follows is BROKEN until it has healed."""
-        self._fault(self._units)
+        self._lost = True
 
-    def _fault(self, unit: int) -> None:
-        self._sound, self._since_fault = False, 0
-        self._fault_unit = max(self._fault_unit, unit)
+    def _feed(self, unit: AccessUnit, facts: Facts) -> Fed:
+        gap = self._lost
+        if facts.timed:
+            missing = self._steps.missing(unit.pts_ns, facts, reorders=bool(self._context.has_b_frames))
+            gap = gap or is_gap(facts, missing)
+        self._lost = False
+        return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
 
-    def _pictures(self, packet: av.Packet[Any] | None, capture_ns: int) -> list[CodecFrame]:
+    def _refuse(self, facts: Facts) -> None:
+        self._interlaced = self._interlaced + 1 if facts.interlaced else 0
+        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
+            raise _interlaced()
+        if self._refuses_b and facts.kind == "B":
+            raise CameraError(
+                "Wanted a stream without B-pictures, found some. Have the camera send none (a baseline profile has "
+                "none), or take them with --b-frames skip or --b-frames use."
+            )
+
+    def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
         try:
             decoded = self._context.decode(packet)
         except av.FFmpegError as error:
-            self.errors += 1
-            self.lost()
             log.debug("access unit not decoded: %s", error)
-            return []
-        frames = (self._codec_frame(frame, capture_ns) for frame in decoded)
-        return [frame for frame in frames if frame is not None]
+            decoded = []
+            if fed is not None:
+                fed.came = fed.damaged = True
+                self.errors += 1
+        for frame in decoded:
+            self._take(frame)
+        return [out for out in self._released(all_of_them=packet is None) if out is not None]
 
-    def _codec_frame(self, frame: VideoFrame, capture_ns: int) -> CodecFrame | None:
+    def _take(self, frame: VideoFrame) -> None:
+        """A picture out of the decoder, on its way to being shown."""
+        fed = self._in_flight.of(frame.pts)
+        if fed is None:  # a packet of several pictures: its second one has no number
+            return
+        kind = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
+        if not fed.facts.kind:
+            fed.facts = of_kind(kind) if self.has_vectors else of_kind("I" if kind == "I" else "P")
+            if fed.facts.timed and frame.interlaced_frame:
+                raise _interlaced()
+        fed.came = True
+        if frame.is_corrupt:
+            self.errors += 1
+            fed.unready, fed.damaged = not self._ready, self._ready
+        self._ready = self._ready or not frame.is_corrupt
+        self._held.append((frame, fed))
+
+    def _released(self, *, all_of_them: bool) -> Iterator[CodecFrame | None]:
+        while self._held:
+            frame, fed = self._held[0]
+            if not all_of_them and len(self._held) <= MAX_HELD and self._in_flight.waits(fed):
+                return
+            self._held.popleft()
+            yield self._codec_frame(frame, fed)
+
+    def _codec_frame(self, frame: VideoFrame, fed: Fed) -> CodecFrame | None:
         vectors = exported_vectors(frame) if self.has_vectors else None
         pict_type = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         sequence, self._sequence = self._sequence, self._sequence + 1
-        pts_ns = int(frame.pts) if frame.pts is not None else 0
-        captured_ns, unit = self._fed.pop(pts_ns, (capture_ns, self._units))
-        # A picture may begin with an intra slice and go on with others: one with vectors is not intra.
-        link = self._link(unit, pict_type == "I" and vectors is None, bool(frame.is_corrupt))
+        link = self._link(fed, intra=fed.facts.kind == "I")
         motion = None
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks
@@ -127,23 +186,29 @@ class Decoder:
         picture = self._shrink.shrink(frame)
         size = (frame.width, frame.height)
         return CodecFrame(
-            sequence, pts_ns, captured_ns, pict_type, motion, picture, size, is_reference=pict_type != "B"
+            sequence,
+            fed.pts_ns,
+            fed.capture_ns,
+            pict_type,
+            motion,
+            picture,
+            size,
+            is_reference=fed.facts.is_reference,
         )
 
-    def _link(self, unit: int, intra: bool, corrupt: bool) -> Link:
-        if corrupt:
-            self.errors += 1
-            self._fault(unit)
+    def _link(self, fed: Fed, *, intra: bool) -> Link:
+        sound, was_sound = self._in_flight.settle(fed), self._was_sound
+        self._was_sound = sound
+        if not sound:
             return Link.BROKEN
-        # Of a stream with B-pictures, an intra picture may come out after a fault that it was decoded before.
-        if intra and unit > self._fault_unit:
-            self._sound = True
-            return Link.RESET
-        if self._sound:
-            return Link.OK
-        self._since_fault += 1
-        self._sound = self._since_fault > HEALING_PICTURES
-        return Link.RESET if self._sound else Link.BROKEN
+        return Link.RESET if intra or not was_sound else Link.OK
+
+
+def _interlaced() -> CameraError:
+    return CameraError(
+        "Wanted progressive pictures, found interlaced ones, whose vectors are of two kinds. Have the camera send "
+        "progressive ones."
+    )
 
 
 def _context(codec: str, extradata: bytes | None, *, export_vectors: bool) -> VideoCodecContext:
@@ -160,6 +225,8 @@ def _context(codec: str, extradata: bytes | None, *, export_vectors: bool) -> Vi
     context.options = {"max_pixels": str(MAX_PIXELS)}
     if export_vectors:
         context.options = {**context.options, "flags2": "+export_mvs"}
+    # Pictures before libavcodec has found one to begin from are given too, flagged: each unit is accounted for.
+    context.flags |= Flags.output_corrupt
     context.thread_type = ThreadType.SLICE
     context.thread_count = 1
     return context

@@ -1,8 +1,7 @@
 """Access units that the reader's owner hands over as a camera: H.264 in annex B with the owner's timestamps.
 
 They come over standard input, one message each (`wire.read_unit`). What decoding cannot begin with is left out
-until an IDR or a recovery point comes. Where frame_num jumps, or the owner says that units are missing (one
-without data), the pictures that follow are BROKEN until they have healed.
+until an IDR or a recovery point comes. One without data is the owner's word that units are missing there.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.nal_order import PictureOrder
+from magno.runtime.camera.examine import H264Examiner
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.wire import read_unit
 from magno.runtime.clock import Clock
@@ -39,28 +38,14 @@ class HandedSource:
         self._stream = stream
 
     def units(self) -> Iterator[AccessUnit]:
-        """Units as they come. Raises CameraError for interlaced pictures, and for what is no message."""
-        order, begun = PictureOrder(), False
+        """Units as they come, from the first that decoding may begin with. Raises CameraError for no message."""
+        examiner, begun = H264Examiner(), False
         while (unit := read_unit(self._stream)) is not None:
-            if not unit.data:
-                if begun:
-                    yield unit
-                continue
-            place = order.step(unit.data)
-            if place is None:
-                if begun:
-                    yield unit  # damaged, or parameter sets alone: the decoder's to judge
-                continue
-            if place.interlaced:
-                raise CameraError(
-                    "Wanted progressive H.264 in the access units handed over, found interlaced pictures. "
-                    "Have the camera send progressive ones."
-                )
-            if place.gap and begun:
-                yield AccessUnit(b"", unit.pts_ns, unit.capture_ns)
-            begun = begun or place.entry
+            if not begun and unit.data:
+                facts = examiner.examine(unit.data)
+                begun = facts is not None and facts.begins
             if begun:
-                yield AccessUnit(unit.data, unit.pts_ns, unit.capture_ns, place.entry)
+                yield unit
 
     def close(self) -> None:
         self._stream.close()

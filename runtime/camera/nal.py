@@ -9,6 +9,8 @@ from enum import IntEnum
 
 START = b"\0\0\1"
 MAX_UNIT_BYTES = 16 << 20  # of one access unit; 8k pictures at the best quality stay below it
+HEAD_BYTES = 4096  # of a NAL unit: whole parameter sets, and SEI up to a recovery point
+MAX_HEADS = 1024  # NAL units of one access unit that are looked at
 
 
 class NalType(IntEnum):
@@ -46,6 +48,48 @@ def split_nal_units(data: bytes) -> list[bytes]:
     """The NAL units of a whole access unit, without start codes."""
     splitter = NalSplitter()
     return [*splitter.feed(data), *splitter.flush()]
+
+
+def nal_heads(data: bytes, length_bytes: int = 0) -> list[bytes]:
+    """The first HEAD_BYTES of each NAL unit of a whole access unit, in annex B, or, where `length_bytes` is not 0,
+    each behind its length (ISO/IEC 14496-15). Costs no copy of the pictures; at most MAX_HEADS are given."""
+    return _annexb_heads(data) if length_bytes == 0 else _length_heads(data, length_bytes)
+
+
+def _annexb_heads(data: bytes) -> list[bytes]:
+    heads: list[bytes] = []
+    at = data.find(START)
+    while at >= 0 and len(heads) < MAX_HEADS:
+        begin = at + len(START)
+        at = data.find(START, begin)
+        end = len(data) if at < 0 else at
+        heads.append(data[begin : min(end, begin + HEAD_BYTES)].rstrip(b"\0"))
+    return [head for head in heads if head]
+
+
+def _length_heads(data: bytes, length_bytes: int) -> list[bytes]:
+    heads: list[bytes] = []
+    at = 0
+    while at + length_bytes < len(data) and len(heads) < MAX_HEADS:
+        begin = at + length_bytes
+        at = begin + int.from_bytes(data[at:begin], "big")
+        heads.append(data[begin : min(at, begin + HEAD_BYTES)])
+    return [head for head in heads if head]
+
+
+def avcc(extradata: bytes) -> tuple[int, list[bytes]] | None:
+    """Of an MP4's avcC box (ISO/IEC 14496-15, 5.3.3.1): bytes of a length, and the parameter sets. None: it is none."""
+    if len(extradata) < 7 or extradata[0] != 1:
+        return None
+    sets, at = [], 6
+    for count in (extradata[5] & 31, None):
+        if count is None:
+            count, at = (extradata[at] if at < len(extradata) else 0), at + 1
+        for _ in range(count):
+            size = int.from_bytes(extradata[at : at + 2], "big")
+            sets.append(extradata[at + 2 : at + 2 + size])
+            at += 2 + size
+    return (extradata[4] & 3) + 1, [nal for nal in sets if nal]
 
 
 class NalSplitter:

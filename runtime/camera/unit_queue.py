@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import replace
 from typing import BinaryIO
 
-from magno.runtime.camera.nal import START, NalType, nal_type, split_nal_units
-from magno.runtime.camera.nal_headers import has_recovery_point
+from magno.runtime.camera.nal import SLICES, START, NalType, nal_heads, nal_type, split_nal_units
+from magno.runtime.camera.nal_slice import recovery_point
 from magno.runtime.camera.wire import MAX_UNIT_BYTES, write_unit
 from magno.runtime.units import AccessUnit
 
@@ -93,12 +93,12 @@ class UnitQueue:
 
 def begins_decoding(data: bytes) -> bool | None:
     """Whether a decoder may begin with this access unit; None: it holds no picture at all."""
-    nals = split_nal_units(data)
-    kinds = {nal_type(nal) for nal in nals}
-    if not kinds & {NalType.SLICE, NalType.PARTITION_A, NalType.IDR}:
+    heads = nal_heads(data)
+    kinds = {nal_type(head) for head in heads}
+    if not kinds & SLICES:
         return None
     return NalType.IDR in kinds or any(
-        nal_type(nal) == NalType.SEI and has_recovery_point(nal) for nal in nals
+        nal_type(head) == NalType.SEI and recovery_point(head) is not None for head in heads
     )
 
 

@@ -77,6 +77,8 @@ class Camera:
                 source.extradata,
                 self._request.picture_px,
                 keyframes_only=self._request.keyframes_only,
+                b_frames=self._request.b_frames,
+                rate=source.rate,
             )
             caps = Caps(decoder.caps, source.time_from)
             self._outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))

@@ -151,7 +151,7 @@ def test_interlaced_stream_is_refused_by_name() -> None:
     context.options = {"x264-params": "interlaced=1"}
     data = context.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24"))
     with pytest.raises(CameraError, match="interlaced"):
-        opened(b"".join(bytes(packet) for packet in [*data, *context.encode(None)]))
+        frames_of(opened(b"".join(bytes(packet) for packet in [*data, *context.encode(None)])))
 
 
 def test_what_is_no_file_and_what_cannot_loop(tmp_path: Path) -> None:

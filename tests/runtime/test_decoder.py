@@ -9,7 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from magno.runtime.camera.decoder import HEALING_PICTURES, Decoder
+from magno.runtime.camera.continuity import HEALING_PICTURES
+from magno.runtime.camera.decoder import Decoder
 from magno.runtime.camera.file import open_source
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import ReplayClock

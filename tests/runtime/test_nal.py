@@ -20,15 +20,10 @@ from magno.runtime.camera.nal import (
     split_nal_units,
     unescape,
 )
-from magno.runtime.camera.nal_headers import (
-    Bits,
-    HeaderError,
-    has_recovery_point,
-    parse_pps_link,
-    parse_slice,
-    parse_sps,
-)
+from magno.runtime.camera.nal_bits import Bits, HeaderError
 from magno.runtime.camera.nal_order import PictureOrder
+from magno.runtime.camera.nal_sets import parse_pps, parse_sps
+from magno.runtime.camera.nal_slice import parse_slice, recovery_point
 from tests import synthetic
 
 STARTS = st.sampled_from([b"\0\0\1", b"\0\0\0\1", b"\0\0\0\0\0\1"])
@@ -147,12 +142,12 @@ def test_bits_that_end_too_early(data: bytes) -> None:
 
 @given(st.binary(max_size=80))
 def test_headers_of_noise(data: bytes) -> None:
-    for parse in (parse_sps, parse_pps_link, lambda nal: parse_slice(nal, {})):
+    for parse in (parse_sps, parse_pps, lambda nal: parse_slice(nal, {})):
         try:
             parse(b"\x67" + data)
         except HeaderError as error:
             assert str(error)
-    has_recovery_point(b"\x06" + data)
+    recovery_point(b"\x06" + data)
 
 
 def encoded(

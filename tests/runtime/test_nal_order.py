@@ -33,7 +33,7 @@ def test_places_are_those_that_the_encoder_gave(params: str) -> None:
     for index, (data, shown) in enumerate(encoded({"x264-params": params}, pictures=60)):
         place = order.step(data)
         assert place is not None
-        assert (place.shown, place.gap, place.interlaced) == (shown, False, False), (params, index)
+        assert place.shown == shown, (params, index)
 
 
 def test_long_stream_does_not_lose_count() -> None:
@@ -43,7 +43,7 @@ def test_long_stream_does_not_lose_count() -> None:
         {"preset": "ultrafast", "x264-params": "bframes=2:b-adapt=0:keyint=1000"}, pictures=400
     ):
         place = order.step(data)
-        assert place is not None and place.shown == shown and not place.gap
+        assert place is not None and place.shown == shown
 
 
 def test_entries_are_idr_pictures_and_recovery_points() -> None:
@@ -61,33 +61,19 @@ def test_entries_are_idr_pictures_and_recovery_points() -> None:
 
 
 @pytest.mark.parametrize("lost", [1, 2, 5, 11])
-def test_missing_pictures_are_a_gap_and_take_their_time(lost: int) -> None:
+def test_missing_pictures_take_their_time(lost: int) -> None:
     units = encoded({"x264-params": "bframes=0:keyint=100"})
     del units[4 : 4 + lost]
     order = PictureOrder()
     places = [order.step(data) for data, _ in units]
-    assert [place.gap for place in places if place] == [index == 4 for index in range(len(units))]
     assert [place.shown for place in places if place] == [shown for _, shown in units]
 
 
-def test_picture_that_comes_twice_is_a_gap() -> None:
+def test_picture_that_comes_twice_takes_no_time() -> None:
     units = encoded({"x264-params": "bframes=0:keyint=100"}, pictures=8)
     order = PictureOrder()
     places = [order.step(data) for data, _ in [*units[:4], units[3], *units[4:]]]
-    assert [index for index, place in enumerate(places) if place and place.gap] == [4]
-
-
-def test_lost_b_picture_that_nothing_refers_to_is_no_gap() -> None:
-    units = encoded({"x264-params": "bframes=2:b-adapt=0:b-pyramid=none:keyint=100"})
-    del units[2]
-    order = PictureOrder()
-    assert not any(place.gap for data, _ in units if (place := order.step(data)))
-
-
-def test_interlaced_pictures_are_told() -> None:
-    units = encoded({"preset": "ultrafast", "x264-params": "interlaced=1:bframes=0"}, (64, 64), 4)
-    order = PictureOrder()
-    assert all(place.interlaced for data, _ in units if (place := order.step(data)))
+    assert [place.shown for place in places if place] == [0, 1, 2, 3, 3, 4, 5, 6, 7]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6))
