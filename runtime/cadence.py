@@ -17,10 +17,11 @@ from magno.runtime.units import BlockMode, MotionField
 
 WINDOWS = ("fixed", "adaptive")
 
-# A picture that knows no vector for this share of its blocks shows another scene. Cuts between unlike scenes, coded
-# by x264 without scene cut detection: 0.87 to 1.00. Ordinary pictures: a person's arm over the whole picture 0.60,
-# noise in the shade of car-detection.mp4 0.78, intra refresh 0.2.
-CUT_UNKNOWN = 0.82
+# A picture that knows no vector for so many of its blocks shows another scene, if it looks so unlike the one before.
+# Cuts between unlike scenes, coded by x264 without scene cut detection: 0.81 of the blocks or more, 34 grey levels or
+# more. Ordinary pictures: up to 0.78 (car-detection.mp4, where intra blocks are cheap), up to 19 levels.
+CUT_UNKNOWN, CUT_LEVELS = 0.65, 26.0
+ALL_UNKNOWN = 0.95  # and so many alone: no window can tell of such a picture, whatever it shows
 
 EARLIEST = 0.25  # of a fixed window: at most four times the windows, whatever happens
 LATEST = 4.0  # fixed windows in one, while nothing moves: it is how old what a question sees may get
@@ -96,6 +97,14 @@ def unknown(field: MotionField) -> float:
     return np.count_nonzero(field.mode < BlockMode.INTER) / field.mode.size
 
 
-def is_cut(unknown_blocks: float) -> bool:
-    """Whether a predicted picture is the first of another scene, from the share of its blocks without a vector."""
-    return unknown_blocks >= CUT_UNKNOWN
+def unlike(before: np.ndarray, after: np.ndarray) -> float:
+    """Mean difference of two (S, S, 3) uint8 pictures, in grey levels."""
+    return float(np.abs(np.subtract(after, before, dtype=np.int16)).mean())
+
+
+def is_cut(unknown_blocks: float, unlike_levels: float) -> bool:
+    """Whether a predicted picture is the first of another scene: from the share of its blocks without a vector, and
+    how unlike it is to the picture before."""
+    if unknown_blocks >= ALL_UNKNOWN:
+        return True
+    return unknown_blocks >= CUT_UNKNOWN and unlike_levels >= CUT_LEVELS

@@ -77,9 +77,7 @@ class Windower:
         if last is None or frame.sequence != last.sequence + 1 or frame.size != last.size:
             self._drop()  # after a gap the open window may be old news
         if damaged:
-            fused = self._close()  # what was fused before the damage is sound
-            self._drop()
-            return fused
+            return self.flush()  # what was fused before the damage is sound
         if not self._takes_part(frame):
             return []
         if self._base is None:
@@ -95,11 +93,16 @@ class Windower:
             self._chain.rebase(came, is_reference=frame.is_reference)
             return [self._anchor(frame)]
         self._tip, self._came = frame, came
-        return self._close() if self._ends(frame, motion, came) else []
+        if not self._ends(frame, motion, came):
+            return []
+        self._chain.rebase(came, is_reference=frame.is_reference)
+        return self._close()
 
     def flush(self) -> list[Keyframe | FusedWindow]:
-        """The open window, at the stream's end."""
-        return self._close()
+        """The open window, at the stream's end; what comes after begins anew."""
+        fused = self._close()
+        self._drop()
+        return fused
 
     def break_chain(self) -> None:
         """Begin anew with the next picture: something downstream was dropped."""
@@ -112,9 +115,13 @@ class Windower:
     def _shows_another_scene(self, frame: CodecFrame, motion: MotionField) -> bool:
         """At once after a cut; but a stream in which every picture looks like one gets no more keyframes for it
         than windows."""
+        before = self._tip or self._base
         # A B-picture beside a cut may be predicted from its own side alone.
-        if frame.pict_type != "B" and cadence.is_cut(cadence.unknown(motion)):
-            self._cut = True
+        if frame.pict_type != "B" and before is not None and not self._cut:
+            unknown = cadence.unknown(motion)
+            self._cut = unknown >= cadence.CUT_UNKNOWN and cadence.is_cut(
+                unknown, cadence.unlike(before.picture, frame.picture)
+            )
         return self._cut and self._since_keyframe >= self._window_pictures
 
     def _ends(self, frame: CodecFrame, motion: MotionField, came: Displacement) -> bool:
@@ -127,7 +134,6 @@ class Windower:
         if self._base is None or self._tip is None or self._came is None:
             return []
         window = FusedWindow(self._came, self._base.picture, self._tip, self._gop)
-        self._chain.rebase(self._came, is_reference=self._tip.is_reference)
         self._base, self._tip, self._came = self._tip, None, None
         self._windows += 1
         return [window]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from itertools import pairwise
 from operator import mul
 from pathlib import Path
 
@@ -57,10 +58,11 @@ def measure(frames: list[CodecFrame], codec: CodecSpec, windows: str) -> list[st
 
 def cuts(frames: list[CodecFrame]) -> int:
     """Predicted pictures that the rule takes for another scene."""
+    chained = [frame for frame in frames if frame.motion is not None and frame.pict_type != "B"]
     return sum(
-        cadence.is_cut(cadence.unknown(frame.motion))
-        for frame in frames
-        if frame.motion is not None and frame.pict_type == "P"
+        cadence.is_cut(cadence.unknown(after.motion), cadence.unlike(before.picture, after.picture))
+        for before, after in pairwise(chained)
+        if after.motion is not None and after.pict_type == "P"
     )
 
 
