@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.units import CodecFrame, Link
+from magno.runtime.units import BlockMode, CodecFrame, Link
 from magno.runtime.window import FusedWindow, Keyframe, Windower
+from tests.runtime.test_features import CODEC
 from tests.synthetic import codec_frame, uniform_field
 
-LINKS = {"I": Link.RESET, "P": Link.OK, "B": Link.OK, "x": Link.BROKEN, "X": Link.BROKEN}
+LINKS = {"I": Link.RESET, "x": Link.BROKEN, "X": Link.BROKEN}
+BLOCKS = (4, 6)
 
 
 def stream(letters: str) -> list[CodecFrame]:
-    """I, P and B as they are; x a damaged P, X a damaged I, - a picture that was dropped on the way."""
-    frames = []
+    """I, P and B as they are; b a B-picture that others are predicted from; f a B-picture predicted from what is
+    shown later alone; c a P without a vector, as after a cut; x a damaged P, X a damaged I, - a picture that was
+    dropped on the way. References tell how far the content of all came since the newest one."""
+    frames, since = [], 0
     for sequence, letter in enumerate(letters):
-        if letter != "-":
-            pict_type = {"x": "P", "X": "I"}.get(letter, letter)
-            frames.append(codec_frame(sequence, pict_type, uniform_field((4, 0), link=LINKS[letter])))
+        since += 1
+        if letter == "-":
+            continue
+        pict_type = {"x": "P", "X": "I", "b": "B", "f": "B", "c": "P"}.get(letter, letter)
+        mode = {"f": BlockMode.MISSING, "c": BlockMode.INTRA}.get(letter, BlockMode.INTER)
+        field = uniform_field((4 * since, 0), BLOCKS, link=LINKS.get(letter, Link.OK), mode=mode)
+        frame = codec_frame(sequence, pict_type, field)
+        is_reference = letter not in "Bf"
+        frames.append(dataclasses.replace(frame, is_reference=is_reference))
+        since = 0 if is_reference else since
     return frames
 
 
@@ -37,8 +50,10 @@ def told(items: Iterable[Keyframe | FusedWindow]) -> str:
     return " ".join(words)
 
 
-def run(letters: str, *, pictures: int = 2, windows: int = 2, keyframes_only: bool = False) -> str:
-    windower = Windower(pictures, windows, keyframes_only=keyframes_only)
+def run(
+    letters: str, *, pictures: int = 2, windows: int = 2, keyframes_only: bool = False, b_frames: str = "skip"
+) -> str:
+    windower = Windower(pictures, windows, keyframes_only=keyframes_only, b_frames=b_frames)
     items = [item for frame in stream(letters) for item in windower.step(frame)]
     return told(items + windower.flush())
 
@@ -60,13 +75,48 @@ def run(letters: str, *, pictures: int = 2, windows: int = 2, keyframes_only: bo
         ("IXxIP", "K0 K3 W3-4"),  # a damaged intra picture is no anchor
         ("xxxIP", "K3 W3-4"),  # joined in the middle of a GOP
         ("IP-xxIP", "K0 K5 W5-6"),
-        ("IBBPBBPBBP", "K0 W0-6 W6-9"),
-        ("IBPP", "K0 W0-3"),
+        ("IBBPBBPBBP", "K0 W0-3 W3-6 K9"),  # what is left out counts: a window is as long as it lasts
+        ("IBPP", "K0 W0-2 W2-3"),
+        ("IBPBPB", "K0 W0-2 W2-4"),
+        ("IbPbP", "K0 W0-2 W2-4"),  # a B-picture that others point into is part of the chain
+        ("IbbP", "K0 W0-2 W2-3"),
         ("IB-BPP", "K0 K4 W4-5"),  # a B-picture is no anchor: nothing refers to it
         ("B-BIP", "K3 W3-4"),
     ],
 )
 def test_cadence(letters: str, expected: str) -> None:
+    assert run(letters) == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("IBBPBBPBBP", "K0 W0-2 W2-4 K5 W5-7 W7-9"),
+        ("IBBBP", "K0 W0-2 W2-4"),
+        ("IffPffPffP", "K0 W0-3 W3-6 K9"),  # no window ends where nothing is traced
+        ("IBffP", "K0 W0-4"),
+        ("IB-BPB", "K0 K4 W4-5"),  # and no chain begins there
+        ("IBxPBB", "K0 W0-1 K3 W3-5"),
+    ],
+)
+def test_cadence_with_b_pictures_in_use(letters: str, expected: str) -> None:
+    assert run(letters, b_frames="use") == expected
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    [
+        ("IPPPcPP", "K0 W0-2 W2-3 K4 W4-6"),
+        ("IcPPP", "K0 W0-1 K2 W2-4"),  # so soon after a keyframe: as soon as the rest is over
+        (
+            "Icccccc",
+            "K0 W0-1 K2 W2-3 K4 W4-5 K6",
+        ),  # a stream that is always so: no more keyframes than windows
+        ("IPPBcPP", "K0 W0-2 K4 W4-6"),
+        ("IPPffP", "K0 W0-2 W2-5"),  # B-pictures beside a cut are no cut
+    ],
+)
+def test_another_scene_begins_a_gop(letters: str, expected: str) -> None:
     assert run(letters) == expected
 
 
@@ -124,24 +174,75 @@ def test_gops_are_numbered_in_order() -> None:
 
 
 @given(
-    st.text("IPPPPPPPBxX-", max_size=60),
+    st.text("IPPPPPPPBBbfcxX-", max_size=60),
     st.integers(1, 5),
     st.integers(1, 4),
+    st.sampled_from(["skip", "use"]),
 )
-def test_a_window_holds_nothing_but_sound_chained_pictures(letters: str, pictures: int, windows: int) -> None:
-    windower = Windower(pictures, windows)
+def test_a_window_holds_nothing_but_sound_chained_pictures(
+    letters: str, pictures: int, windows: int, b_frames: str
+) -> None:
+    windower = Windower(pictures, windows, b_frames=b_frames)
     items = [item for frame in stream(letters) for item in windower.step(frame)] + windower.flush()
     gop, done, tip = -1, 0, -1
     for item in items:
         last = item.frame.sequence
+        assert letters[last] in ("IPcb" if b_frames == "skip" else "IPcbB")
         if isinstance(item, Keyframe):
-            assert item.gop == gop + 1 and letters[last] in "IP"
+            assert item.gop == gop + 1
             gop, done, tip = item.gop, 0, last
             continue
         first = int(item.before[0, 0, 0])
         inside = letters[first + 1 : last + 1]
-        assert item.gop == gop and first == tip and letters[last] == "P"
-        assert set(inside) <= {"P", "B"} and inside.count("P") == item.displacement.pictures <= pictures
-        assert item.displacement.px[..., 0].mean() == inside.count("P")
+        assert item.gop == gop and first == tip and not set(inside) & set("IxX-")
+        assert item.displacement.pictures == last - first
+        came, valid = item.displacement.px[..., 0], item.displacement.valid > 0
+        assert (came[valid] == last - first).all()  # each picture brings a pixel, shown or left out
+        assert valid.all() or "c" in inside
         done, tip = done + 1, last
         assert done <= windows
+
+
+def test_with_b_pictures_in_use_every_window_is_as_long_as_told() -> None:
+    windower = Windower(8, 4)
+    fused = [item for frame in stream("I" + "BBBP" * 20) for item in windower.step(frame)]
+    assert {w.displacement.pictures for w in fused if isinstance(w, FusedWindow)} == {8}
+
+
+def adaptive(moved_qpel: list[int], blocks: tuple[int, int] = (16, 16)) -> str:
+    """An adaptive run over pictures of 128 px that move by so much each; the model can be told of 16 of them."""
+    size = (blocks[1] * 8, blocks[0] * 8)
+    windower = Windower(4, 2, adaptive=CODEC)
+    frames = [codec_frame(0, "I", uniform_field(blocks=blocks, link=Link.RESET), size)]
+    for sequence, moved in enumerate(moved_qpel, 1):
+        frames.append(codec_frame(sequence, "P", uniform_field((moved, 0), blocks), size))
+    return told([item for frame in frames for item in windower.step(frame)])
+
+
+@pytest.mark.parametrize(
+    ("moved_qpel", "expected"),
+    [
+        ([4] * 8, "K0 W0-4 W4-8"),  # as fixed ones
+        ([0] * 40, "K0 W0-16 W16-32 K33"),  # nothing moves: four times as long
+        ([0] * 9 + [16] * 3, "K0 W0-10"),  # until something does
+        ([24] * 6, "K0 W0-2 W2-4 K5"),  # 6 of 16 px each: 12 px after two
+        ([4, 4, 60, 4, 4], "K0 W0-4"),  # so far in one picture that no window would take it
+    ],
+)
+def test_adaptive_windows_follow_what_moves(moved_qpel: list[int], expected: str) -> None:
+    assert adaptive(moved_qpel) == expected
+
+
+def test_each_vector_is_followed_into_its_own_reference() -> None:
+    """Two references, and a window ends between them and the picture that points into both."""
+    frames = stream("IPPP")
+    motion = frames[3].motion
+    assert motion is not None
+    reference = np.ones(BLOCKS, np.uint8)
+    reference[:2], motion.mv_qpel[:2] = 2, (8, 0)
+    frames[3] = dataclasses.replace(frames[3], motion=dataclasses.replace(motion, reference=reference))
+    windower = Windower(2, 2)
+    items = [item for frame in frames for item in windower.step(frame)] + windower.flush()
+    assert told(items) == "K0 W0-2 W2-3"
+    assert isinstance(items[2], FusedWindow)
+    assert (items[2].displacement.px[..., 0] == 1).all() and items[2].displacement.valid.all()
