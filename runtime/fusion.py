@@ -117,7 +117,7 @@ def bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarr
     upper += (pixels.take(corner + right) - upper) * across
     lower += (pixels.take(corner + below + right) - lower) * across
     upper += (lower - upper) * down
-    return upper.view(np.float32).reshape(*row.shape, *image.shape[2:])
+    return np.asarray(upper.view(np.float32)).reshape(*row.shape, *image.shape[2:])
 
 
 def _trace(
