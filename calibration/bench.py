@@ -19,6 +19,10 @@ from rich.console import Console
 from magno.runtime.units import MagnoError
 
 BENCHES = {
+    "mutants": (
+        "magno.calibration.mutants",
+        "damaged streams: nothing may fail, and no broken chain seem sound",
+    ),
     "ttft": ("magno.calibration.ttft", "time to first token: prefilled while watching, or when asked"),
 }
 TOOLS = ("magno", "onnxruntime", "llama-cpp-python", "av", "numpy")

@@ -1,0 +1,153 @@
+"""Mutants through real reader processes, and what is true of them: the judge knows the undamaged pictures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from magno.calibration.mutant_streams import GOP, SOUND_AGAIN, Stream
+from magno.calibration.mutations import Mutant
+from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.unit_queue import UnitQueue
+from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
+from magno.runtime.conformance.encoding import PICTURE_NS
+from magno.runtime.units import AccessUnit, CodecFrame, Link
+
+PICTURE_PX = 96  # no smaller than a picture, so that no pixel of it goes unseen
+PICTURES = GOP + SOUND_AGAIN  # of one mutant
+UNITS_URL = "units://"
+
+Truth = dict[int, tuple[bytes, ...]]  # picture's number -> its pixels and vectors
+
+
+@dataclass(slots=True)
+class Seen:
+    """What came out of one mutant."""
+
+    mutant: Mutant
+    pictures: list[int] = field(default_factory=list)  # numbers, as they came
+    broken: int = 0
+    unequal: list[int] = field(default_factory=list)  # reported sound, but not the undamaged picture
+    sound: set[int] = field(default_factory=set)  # reported sound and equal to the undamaged one
+    slowest_ms: float = 0.0  # from one message to the next: no access unit took longer
+    error: str = ""  # the camera was refused, or its process went
+
+    @property
+    def sound_again(self) -> bool:
+        """Every picture from the anchor after the damage on."""
+        return self.sound >= set(range(GOP, PICTURES))
+
+
+def truth_of(stream: Stream) -> Truth:
+    """The undamaged pictures, read as mutants are. Raises CameraError when the stream is not sound by itself."""
+    truth: Truth = {}
+    with _opened(stream.codec, [*stream.units]) as reader:
+        for frame in reader.frames():
+            if frame.motion is None or frame.motion.link is Link.BROKEN:
+                raise CameraError(f"Wanted {stream.name} to be sound, found its picture broken.")
+            truth[frame.pts_ns // PICTURE_NS] = _content(frame)
+    if len(truth) != PICTURES:
+        raise CameraError(f"Wanted {PICTURES} pictures of {stream.name}, found {len(truth)}.")
+    return truth
+
+
+def run_mutants(stream: Stream, mutants: Sequence[Mutant], truth: Truth) -> list[Seen]:
+    """All of them through as few reader processes as it takes, one after another as one stream.
+
+    A process that ends early is told of with the mutant it ended at; the next goes on behind it.
+    """
+    seen = [Seen(mutant) for mutant in mutants]
+    first = 0
+    while first < len(seen):
+        first += _run(stream, seen[first:], truth)
+    return seen
+
+
+def _run(stream: Stream, seen: Sequence[Seen], truth: Truth) -> int:
+    """One reader process; how many mutants it is done with. Before the first it is shown the stream undamaged."""
+    clock, newest = WallClock(), 0
+    units = [
+        replace(unit, pts_ns=unit.pts_ns + index * PICTURES * PICTURE_NS)
+        for index, these in enumerate([stream.units, *(one.mutant.units for one in seen)])
+        for unit in these
+    ]
+    try:
+        with _opened(stream.codec, units) as reader:
+            before_ns = clock.now_ns()
+            for frame in reader.frames():
+                now_ns = clock.now_ns()
+                index, number = divmod(frame.pts_ns // PICTURE_NS - PICTURES, PICTURES)
+                if index < 0:
+                    continue
+                newest = max(newest, index)
+                _judge(seen[index], number, frame, truth)
+                seen[index].slowest_ms = max(seen[index].slowest_ms, (now_ns - before_ns) / NS_PER_MS)
+                before_ns = now_ns
+    except CameraError as error:
+        # The one that was being shown; or, where all of it has been seen, the one after it.
+        culprit = min(newest + seen[newest].sound_again, len(seen) - 1)
+        seen[culprit].error = str(error)
+        return culprit + 1
+    return len(seen)
+
+
+def _judge(seen: Seen, number: int, frame: CodecFrame, truth: Truth) -> None:
+    seen.pictures.append(number)
+    if frame.motion is None or frame.motion.link is Link.BROKEN:
+        seen.broken += 1
+    elif _content(frame) == truth[number]:
+        seen.sound.add(number)
+    else:
+        seen.unequal.append(number)
+
+
+def _content(frame: CodecFrame) -> tuple[bytes, ...]:
+    arrays = [frame.picture]
+    if frame.motion is not None:
+        motion = frame.motion
+        arrays += [motion.mv_qpel, motion.mode, *([] if motion.reference is None else [motion.reference])]
+    return tuple(np.ascontiguousarray(array).tobytes() for array in arrays)
+
+
+@contextmanager
+def _opened(codec: str, units: list[AccessUnit]) -> Iterator[CameraReader]:
+    """A reader process that is given these access units: handed over one by one, or, MPEG-4, as a file."""
+    if codec == "h264":
+        queue = UnitQueue(limit=len(units) + 1)
+        with CameraReader(CameraRequest(UNITS_URL, PICTURE_PX, "fast"), queue) as reader:
+            reader.opened()
+            for unit in units:
+                queue.put(unit)
+            queue.close()
+            yield reader
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mutants.mkv"
+        _write(path, codec, units)
+        with CameraReader(CameraRequest(str(path), PICTURE_PX, "fast")) as reader:
+            reader.opened()
+            yield reader
+
+
+def _write(path: Path, codec: str, units: list[AccessUnit]) -> None:
+    """Matroska, whose milliseconds a picture's time is whole in. It holds pts alone: dts is what the muxer asks for,
+    always rising and never past pts, also where packets come again."""
+    milliseconds, later = Fraction(1, 1000), 1000
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=NS_PER_S // PICTURE_NS)
+        stream.width = stream.height = PICTURE_PX
+        stream.pix_fmt, stream.time_base = "yuv420p", milliseconds
+        for count, unit in enumerate(units):
+            packet = av.Packet(unit.data)
+            packet.stream, packet.time_base = stream, milliseconds
+            packet.pts, packet.dts = unit.pts_ns // NS_PER_MS + later, count
+            packet.is_keyframe = unit.is_key
+            container.mux(packet)
