@@ -47,6 +47,7 @@ setup(
     extras_require={
         "export": EXPORT,
         "train": [*EXPORT, "matplotlib>=3.8"],
+        "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
     entry_points={"console_scripts": ["magno = magno.cli:main"]},

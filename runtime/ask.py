@@ -9,7 +9,7 @@ import sys
 from rich.console import Console
 
 from magno.runtime.cadence import WINDOWS
-from magno.runtime.camera.request import B_FRAMES
+from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--windows", choices=WINDOWS, default="fixed", help="their length; default: %(default)s"
     )
     parser.add_argument("--b-frames", choices=B_FRAMES, default="skip", help="default: %(default)s")
+    parser.add_argument("--decoder", choices=DECODERS, default="ffmpeg", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
 
@@ -53,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ask(args: argparse.Namespace) -> Answer:
-    config = EngineConfig(bundle=args.bundle, windows=args.windows, b_frames=args.b_frames)
+    config = EngineConfig(
+        bundle=args.bundle, windows=args.windows, b_frames=args.b_frames, decoder=args.decoder
+    )
     with Engine.open(config) as engine:
         engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
         console = Console(stderr=True)

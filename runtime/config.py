@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from magno.runtime.cadence import WINDOWS
-from magno.runtime.camera.request import B_FRAMES
+from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.spec import SpecError
 
 LEAST = 1
@@ -26,11 +26,12 @@ class EngineConfig:
     max_waiting: int = 32  # admitted and not yet begun; more are refused
     windows: str = "fixed"  # or "adaptive", to what moves: see cadence
     b_frames: str = "skip"  # of all cameras: "use", "skip" or "refuse"
+    decoder: str = "ffmpeg"  # of all cameras; or "nvdec", on an NVIDIA GPU whose vectors were calibrated
 
     def __post_init__(self) -> None:
         if not self.bundle:
             raise SpecError("bundle wants the folder that magno export wrote, found nothing.")
-        for name, known in (("windows", WINDOWS), ("b_frames", B_FRAMES)):
+        for name, known in (("windows", WINDOWS), ("b_frames", B_FRAMES), ("decoder", DECODERS)):
             if getattr(self, name) not in known:
                 raise SpecError(
                     f"{name} wants one of {', '.join(known)}, found {str(getattr(self, name))[:80]!r}."

@@ -111,7 +111,7 @@ class Engine:
     def _watch(self, name: str, request: CameraRequest, feed: Feed | None) -> None:
         watcher = Watcher(
             name,
-            dataclasses.replace(request, b_frames=self.config.b_frames),
+            dataclasses.replace(request, b_frames=self.config.b_frames, decoder=self.config.decoder),
             self._encoder,
             self.spec.codec,
             self._clock,

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from magno.runtime.units import MagnoError
 
 PACES = ("live", "fast")
+TRANSPORTS = ("tcp", "udp")
 B_FRAMES = ("use", "skip", "refuse")
+DECODERS = ("ffmpeg", "nvdec")  # see decoders.DECODERS
 MIN_RATE, MAX_RATE = 0.01, 1000.0  # pictures a second
 
 
@@ -29,12 +31,19 @@ class CameraRequest:
     rate: float | None = None  # pictures a second of a raw stream; None: as its headers say
     b_frames: str = "skip"  # "refuse" ends a stream that has any; "use" and "skip" are the window's to follow
     transport: str = "tcp"  # of RTSP: tcp loses nothing, udp waits for nothing
+    decoder: str = "ffmpeg"  # or "nvdec", on an NVIDIA GPU whose vectors were calibrated
 
     def __post_init__(self) -> None:
         if self.pace not in PACES:
             raise CameraError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:40]!r}.")
+        if self.decoder not in DECODERS:
+            raise CameraError(f"decoder wants one of {', '.join(DECODERS)}, found {self.decoder[:40]!r}.")
         if self.b_frames not in B_FRAMES:
             raise CameraError(f"b_frames wants one of {', '.join(B_FRAMES)}, found {self.b_frames[:40]!r}.")
+        if self.transport not in TRANSPORTS:
+            raise CameraError(
+                f"transport wants one of {', '.join(TRANSPORTS)}, found {self.transport[:40]!r}."
+            )
         if self.until_s is not None and not 0 <= self.until_s < math.inf:
             raise CameraError(f"A time in the stream wants 0 s or more, found {self.until_s}.")
         if self.rate is not None and not MIN_RATE <= self.rate <= MAX_RATE:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from magno.runtime.camera.caps import Caps
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoders import open_decoder
 from magno.runtime.camera.families import without_password
 from magno.runtime.camera.outbox import Outbox
 from magno.runtime.camera.pulse import Pulse
@@ -72,14 +72,7 @@ class Camera:
         self._pulse.wait_for("the source to open", kind.open_s if kind else None)
         source = open_source(self._request, self._clock)
         try:
-            decoder = Decoder(
-                source.codec,
-                source.extradata,
-                self._request.picture_px,
-                keyframes_only=self._request.keyframes_only,
-                b_frames=self._request.b_frames,
-                rate=source.rate,
-            )
+            decoder = open_decoder(source, self._request)
             caps = Caps(decoder.caps, source.time_from)
             self._outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))
             for unit in self._units(source, kind.read_s if kind else None):
