@@ -282,3 +282,21 @@ def _wait(condition: object) -> None:
 def test_a_budget_that_no_stream_can_live_on_is_refused(tiny_bundle: Path, budget_tokens: int) -> None:
     with pytest.raises(EngineError, match="budget_tokens wants"):
         Engine.open(EngineConfig(str(tiny_bundle), context_tokens=500_000, budget_tokens=budget_tokens))
+
+
+def test_windows_are_as_configured(config: EngineConfig, clips: Path) -> None:
+    """An empty car park: adaptive windows run on, so what is seen takes fewer tokens."""
+    tokens = {}
+    for windows in ("fixed", "adaptive"):
+        with Engine.open(dataclasses.replace(config, windows=windows)) as engine:
+            engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=2.5)
+            assert engine.wait_ended("park", PATIENCE_S)
+            tokens[windows] = engine.ask(ASK).visual_tokens
+    assert 0 < tokens["adaptive"] < tokens["fixed"]
+
+
+def test_b_pictures_are_refused_as_configured(config: EngineConfig, clips: Path) -> None:
+    with Engine.open(dataclasses.replace(config, b_frames="refuse")) as engine:
+        engine.watch("bottles", str(clips / "bottle-detection.mp4"), pace="fast", until_s=1.0)
+        with pytest.raises(CameraError, match="B-"):
+            engine.wait_ended("bottles", PATIENCE_S)
