@@ -12,7 +12,6 @@ from urllib.parse import urlsplit, urlunsplit
 SOCKET_S = 3.0  # for one connection or one wait for data: a camera silent for so long is opened anew
 OPEN_S = 10.0  # for all that opening needs
 MICROSECONDS = 1_000_000
-TRANSPORTS = ("tcp", "udp")
 # Of opening: enough to find the size, and what was read for it is not lost. A camera need not be watched for 5 s.
 PROBE_BYTES = 1 << 20
 PROBE_S = 1.0
@@ -50,7 +49,9 @@ def options_for(scheme: str, transport: str) -> dict[str, str]:
         family.timeout_option: str(int(SOCKET_S * MICROSECONDS)),
         "probesize": str(PROBE_BYTES),
         "analyzeduration": str(int(PROBE_S * MICROSECONDS)),
+        # Else eight pictures are waited for, to guess their order: 0.66 s at 12.5 pictures a second, against 0.09.
         "fpsprobesize": "0",
+        "max_ts_probe": "0",
     }
     if family.formats == "rtsp":
         options |= {"rtsp_transport": transport, "allowed_media_types": "video"}

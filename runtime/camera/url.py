@@ -71,7 +71,7 @@ class UrlSource:
         self.codec: str = context.codec.canonical_name
         self.extradata: bytes | None = context.extradata
         self.size: tuple[int, int] = (context.width, context.height)
-        self.rate: float = float(self._stream.average_rate or self._stream.guessed_rate or 0)
+        self.rate: float = float(self._stream.average_rate or 0)
         self.time_from = TimeFrom.RTP if FAMILIES[scheme].formats == "rtsp" else TimeFrom.CONTAINER
 
     def units(self) -> Iterator[AccessUnit]:
@@ -81,14 +81,16 @@ class UrlSource:
         if base is None:
             raise CameraError(f"Wanted timestamps from {self._shown}, found none. Have the camera send them.")
         tick_ns, step_ns = base * NS_PER_S, int(NS_PER_S / (self.rate or USUAL_RATE))
-        first_ns: int | None = None
+        # RTSP's first picture comes without its time, which is 0 there.
+        first_ns = 0 if self.time_from is TimeFrom.RTP else None
         following_ns = 0
         for packet, lost in self._packets():
-            arrived_ns = self._clock.now_ns()
-            at_ns = following_ns if packet.pts is None else int(packet.pts * tick_ns)
-            following_ns = at_ns + step_ns
-            first_ns = at_ns if first_ns is None else first_ns
-            pts_ns = at_ns - first_ns
+            arrived_ns, pts_ns = self._clock.now_ns(), following_ns
+            if packet.pts is not None:
+                at_ns = int(packet.pts * tick_ns)
+                first_ns = at_ns - following_ns if first_ns is None else first_ns
+                pts_ns = at_ns - first_ns
+            following_ns = pts_ns + step_ns
             gap = AccessUnit(b"", pts_ns, arrived_ns)
             if self._until_ns is not None and pts_ns > self._until_ns:
                 return

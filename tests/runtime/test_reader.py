@@ -17,10 +17,11 @@ from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.outbox import Outbox
 from magno.runtime.camera.pipe import PatientPipe
 from magno.runtime.camera.pulse import Pulse
-from magno.runtime.camera.reader import WORKER, CameraReader
+from magno.runtime.camera.reader import SILENCE_S, WORKER, CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.camera.wire import Alive, Ended, Failed, Message, Opened, read_message
-from magno.runtime.clock import WallClock
+from magno.runtime.clock import NS_PER_S, ReplayClock, WallClock
 from magno.runtime.units import CodecFrame
 from tests.synthetic import codec_frame
 
@@ -87,6 +88,63 @@ def test_killed_process_ends_the_waiting_thread_with_an_error(clips: Path) -> No
     assert str(caught[0]).endswith("(code -9); start it again.")
     reader.close()
     assert gone(reader.pid)
+
+
+def test_stopped_process_is_noticed_by_its_silence(clips: Path) -> None:
+    with CameraReader(CameraRequest(str(clips / "car-detection.mp4"), 16, loop=True)) as reader:
+        reader.opened()
+        frames = reader.frames()
+        next(frames)
+        os.kill(reader.pid, signal.SIGSTOP)
+        with pytest.raises(CameraError, match="silent"):
+            for _ in frames:
+                pass
+    assert gone(reader.pid)
+
+
+def test_process_with_nothing_to_say_is_not_silent() -> None:
+    units = UnitQueue()
+    reader = CameraReader(CameraRequest("units://", 16), units)
+    with reader:
+        assert reader.opened().codec == "h264"
+        threading.Timer(3 * SILENCE_S, units.close).start()
+        assert list(reader.frames()) == []
+
+
+def test_process_whose_decoder_hangs_is_told_from_a_quiet_one(clips: Path) -> None:
+    code = (
+        "import sys, threading, magno.runtime.camera.worker as w\n"
+        "w.DECODE_S = 0.1\n"
+        "w.Decoder.decode = lambda decoder, unit: threading.Event().wait()\n"
+        f'sys.argv = [\'worker\', \'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16}}\']\n'
+        "sys.exit(w.main())"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        told = [read_message(process.stdout) for _ in range(2)]
+        assert isinstance(told[0], Opened) and isinstance(told[1], Failed)
+        assert "decoded within 0.1 s" in told[1].error
+    finally:
+        process.kill()
+        process.wait(WAIT_S)
+        process.stdout.close()
+
+
+def test_outbox_says_that_all_is_well_unless_its_thread_is_stuck() -> None:
+    reading, writing = os.pipe()
+    clock = ReplayClock()
+    pulse = Pulse(clock)
+    with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "wb") as end:
+        outbox = Outbox(end, pulse, live=True)
+        assert read_message(pipe) == Alive() == read_message(pipe)
+        pulse.wait_for("the camera", 1.0)
+        clock.sleep_until_ns(2 * NS_PER_S)
+        while (message := read_message(pipe)) == Alive():
+            pass
+        assert isinstance(message, Failed) and "stuck" in message.error
+        outbox.close()
+        assert outbox.is_gone
 
 
 def test_kill_from_another_thread_ends_the_wait(clips: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from magno.calibration.rtsp_server import RtspServer, clip_from_file
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
@@ -16,6 +19,8 @@ from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.inbox import INBOX_ITEMS
+from magno.runtime.stream import Encoded
+from magno.runtime.units import SpanKind
 from magno.runtime.watcher import Watcher
 from tests.waiting import happens
 
@@ -185,3 +190,61 @@ def test_a_full_inbox_costs_no_encoding(bundle: Bundle, clips: Path, monkeypatch
         watcher._thread.join(PATIENCE_S)
         assert (len(watcher.inbox), len(encoded)) == (INBOX_ITEMS, INBOX_ITEMS)
         assert watcher.pictures_dropped > 0
+
+
+def test_an_absent_camera_is_a_state_and_comes_back(
+    bundle: Bundle,
+    encoder: Encoder,
+    clips: Path,
+    readers: list[CameraReader],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("magno.runtime.watcher.PRESENT_S", 20.0)
+    server = RtspServer(clip_from_file(str(clips / "car-detection.mp4"), 25))
+    with server:
+        pass  # it has a port by now, and is gone
+    codec = bundle.spec.codec
+    request = CameraRequest(server.url, codec.image_px)
+    watcher = Watcher("front", request, encoder, codec, WallClock(), lambda: None)
+    watcher.open()
+    try:
+        absent = watcher.status(None, 0)
+        assert absent.state == "lost" and absent.error.startswith("Wanted a camera at rtsp://127.0.0.1")
+        for times in (0, 1):
+            with server:
+                assert happens(lambda: _is_streaming(watcher))
+                assert watcher.status(None, 0).reconnects == times
+            assert happens(lambda: watcher.status(None, 0).state == "lost")
+        assert len(readers) == 1 and watcher.status(None, 0).restarts == 0
+    finally:
+        watcher.close()
+    assert _all_ended(readers)
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_reader_that_dies_or_falls_silent_is_replaced(
+    bundle: Bundle, encoder: Encoder, clips: Path, readers: list[CameraReader], ended_by: signal.Signals
+) -> None:
+    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher.open()
+    try:
+        assert happens(lambda: _is_streaming(watcher))
+        os.kill(readers[0].pid, ended_by)
+        assert happens(lambda: watcher.status(None, 0).restarts == 1 and _is_streaming(watcher))
+        assert len(readers) == 2 and _all_ended(readers[:1])
+        keyframes = [item for item in _taken(watcher) if item.kind is SpanKind.KEYFRAME]
+        assert len(keyframes) == 2  # the chain was broken
+        assert keyframes[0].pts_ns == 0 < keyframes[1].pts_ns  # and time goes on
+    finally:
+        watcher.close()
+
+
+def _is_streaming(watcher: Watcher) -> bool:
+    status = watcher.status(None, 0)
+    return status.state == "streaming" and status.pictures_per_second > 0
+
+
+def _taken(watcher: Watcher) -> Iterator[Encoded]:
+    while (item := watcher.inbox.first()) is not None:
+        watcher.inbox.take()
+        yield item
