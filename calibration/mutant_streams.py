@@ -23,6 +23,7 @@ STREAMS = {
     "x264, B-pyramid, 2 references": Encoding(gop=GOP, b_pictures=3, b_pyramid=True, references=2),
     "x264, 3 references": Encoding(gop=GOP, references=3),
     "x264, 4 slices, real pictures": Encoding(gop=GOP, slices=4, preset="veryfast"),
+    "x264, CAVLC, B-pictures": Encoding(gop=GOP, preset="ultrafast", b_pictures=2),
     "x264, baseline, real pictures": Encoding(gop=GOP, preset="ultrafast"),
     "MPEG-4, real pictures": Encoding("mpeg4", gop=GOP),
 }

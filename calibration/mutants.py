@@ -155,5 +155,6 @@ def _told(one: Seen, stream: Stream) -> str:
     sizes = ", ".join(str(len(unit.data)) for unit in one.mutant.units)
     return (
         f"Mutant {one.mutant.number} of {stream.name}: {one.mutant.kind} at access unit {one.mutant.at} "
-        f"(bytes: {sizes}). Pictures {one.pictures}, {one.broken} broken, called sound and wrong {one.unequal}. {one.error}"
+        f"(bytes: {sizes}). Pictures {one.pictures}, {one.broken} broken, called sound and wrong {one.unequal}. "
+        f"{one.error}"
     )
