@@ -97,7 +97,7 @@ class Soundness:
     def step(self, facts: Facts, pts_ns: int, *, gap: bool, damaged: bool, unready: bool = False) -> bool:
         """Whether the next picture is sound. `gap`: something was lost before it. `damaged`: it is not whole itself;
         `unready`: the decoder only says so because it began in the middle."""
-        if gap or (damaged and facts.is_reference and not unready):
+        if gap or (damaged and facts.is_reference):
             self._sound, self._refresh, self._unhurt = 0, None, 0
         self._refreshed(facts, pts_ns, damaged)
         early = self._since_ns is not None and pts_ns < self._since_ns

@@ -21,6 +21,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
+from magno.runtime.camera.concealment import heard_concealing
 from magno.runtime.camera.continuity import Repeats, Steps, is_gap
 from magno.runtime.camera.examine import Facts, examiner, of_kind
 from magno.runtime.camera.in_flight import Fed, InFlight
@@ -135,14 +136,20 @@ class Decoder:
             )
 
     def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
+        concealed = False
         try:
-            decoded = self._context.decode(packet)
+            if self._ready:
+                decoded = self._context.decode(packet)
+            else:
+                decoded, concealed = heard_concealing(lambda: self._context.decode(packet))
         except av.FFmpegError as error:
             log.debug("access unit not decoded: %s", error)
             decoded = []
             if fed is not None:
                 fed.came = fed.damaged = True
                 self.errors += 1
+        if fed is not None and concealed:
+            fed.damaged = True
         for frame in decoded:
             self._take(frame)
         return [out for out in self._released(all_of_them=packet is None) if out is not None]
@@ -160,7 +167,7 @@ class Decoder:
         fed.came = True
         if frame.is_corrupt:
             self.errors += 1
-            fed.unready, fed.damaged = not self._ready, self._ready
+            fed.unready, fed.damaged = not self._ready, fed.damaged or self._ready
         self._ready = self._ready or not frame.is_corrupt
         self._held.append((frame, fed))
 
