@@ -10,7 +10,7 @@ import pytest
 from magno.runtime.conformance.encoding import Encoding, encode
 from magno.runtime.conformance.known_motion import Scene, panning, turning, zooming
 from magno.runtime.units import CodecFrame
-from magno.runtime.window import FusedWindow, Windower
+from magno.runtime.window import FusedWindow, Keyframe, Windower
 from tests.synthetic import decode
 
 SIZE = (256, 192)
@@ -66,3 +66,14 @@ def test_b_pictures_in_use_lose_nothing_from_window_to_window(kind: str, b_pictu
     for window in windows(kind, Encoding(b_pictures=b_pictures), 5, "use"):
         error_px, traced = judge(SCENES[kind], window)
         assert error_px < BARS_PX[kind] and traced > 0.8
+
+
+def test_a_stream_that_sends_no_intra_picture_is_anchored_by_cadence() -> None:
+    refresh = Encoding(gop=10, intra_refresh=True)
+    windower = Windower(3, 3)
+    items = [item for frame in frames("pan", refresh) for item in windower.step(frame)]
+    keyframes = [item.frame for item in items if isinstance(item, Keyframe)]
+    assert [frame.sequence for frame in keyframes] == [0, 10, 20, 30]
+    assert [frame.pict_type for frame in keyframes] == ["I", "P", "P", "P"]
+    fused = [item for item in items if isinstance(item, FusedWindow)]
+    assert {judge(SCENES["pan"], window)[0] < 0.3 for window in fused} == {True}
