@@ -15,6 +15,8 @@ FOLDERS = {
     "magno.export": "export",
     "magno.calibration": "calibration",
     "magno.training": "training",
+    "magno.training.scenes": "training/scenes",
+    "magno.training.questions": "training/questions",
 }
 EXPORT = [
     "torch>=2.6",

@@ -18,18 +18,22 @@ from av.video.codeccontext import VideoCodecContext
 from magno.runtime.camera.decoder import Decoder
 from magno.runtime.features import window_arrays
 from magno.runtime.spec import CodecSpec
-from magno.runtime.units import AccessUnit
+from magno.runtime.units import AccessUnit, CodecFrame
 from magno.runtime.window import FusedWindow, Keyframe, Windower
+from magno.training.coarse import coarse_frame
+from magno.training.codec_settings import CodecSettings, random_settings
 
-FPS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class CodecSettings:
-    codec: str = "libx264"
-    preset: str = "veryfast"
-    crf: int = 23
-    gop: int = 250
+NS_PER_S = 1_000_000_000
+__all__ = [
+    "CodecSettings",
+    "Observation",
+    "encode",
+    "lost",
+    "observe",
+    "photographs",
+    "random_settings",
+    "write_clip",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +46,7 @@ class Observation:
     keyframes: np.ndarray  # (k, S, S, 3) uint8
     motion: np.ndarray  # (w, P*P, motion_width) float16
     residual: np.ndarray  # (w, 1, S, S) float16
-
-
-def random_settings(rng: np.random.Generator) -> CodecSettings:
-    """What cameras send: mostly H.264, no B-pictures, one reference."""
-    if rng.random() < 0.1:
-        return CodecSettings("mpeg4", crf=int(rng.integers(2, 9)), gop=int(rng.choice([30, 250])))
-    preset = str(
-        rng.choice(["ultrafast", "superfast", "veryfast", "faster", "medium"], p=[0.2, 0.25, 0.35, 0.1, 0.1])
-    )
-    return CodecSettings("libx264", preset, int(rng.integers(18, 35)), int(rng.choice([20, 60, 250])))
+    ends: np.ndarray  # (w, S, S, 3) uint8: the newest picture of each window
 
 
 def encode(pictures: Iterable[np.ndarray], settings: CodecSettings) -> list[AccessUnit]:
@@ -61,58 +56,84 @@ def encode(pictures: Iterable[np.ndarray], settings: CodecSettings) -> list[Acce
     for index, picture in enumerate(pictures):
         if context is None:
             context = _encoder(settings, picture.shape[1], picture.shape[0])
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-        frame.pts = index
-        packets += context.encode(frame)
+        packets += context.encode(_frame(picture, index))
     if context is None:
         return []
     packets += context.encode(None)
-    return [AccessUnit(bytes(p), int(p.pts * 1_000_000_000 // FPS), 0, p.is_keyframe) for p in packets]
+    return [AccessUnit(bytes(p), int(p.pts * NS_PER_S // settings.fps), 0, p.is_keyframe) for p in packets]
+
+
+def lost(count: int, share: float, seed: int) -> frozenset[int]:
+    """Which of `count` access units never arrive: not the first, and never many in a row."""
+    rng = np.random.default_rng((seed, 3))
+    gone = np.flatnonzero(rng.random(count) < share) if share else np.empty(0)
+    return frozenset(int(i) for i in gone if i)
 
 
 def observe(
-    units: list[AccessUnit], settings: CodecSettings, spec: CodecSpec, window_pictures: int
+    units: list[AccessUnit],
+    settings: CodecSettings,
+    spec: CodecSpec,
+    window_pictures: int,
+    *,
+    adaptive: bool = False,
+    missing: frozenset[int] = frozenset(),
 ) -> Observation:
-    """Decode, fuse and cut access units with the runtime's own front end."""
+    """Decode, fuse and cut access units with the runtime's own front end; `missing` ones are told as lost."""
     decoder = Decoder("h264" if settings.codec == "libx264" else "mpeg4", None, spec.image_px)
-    windower = Windower(window_pictures, spec.windows_per_gop)
-    frames = [frame for unit in units for frame in decoder.decode(unit)] + decoder.flush()
-    kinds, first, last, keyframes, motion, residual = [], [], [], [], [], []
-    for item in (item for frame in frames for item in windower.step(frame)):
-        last.append(item.frame.sequence)
+    windower = Windower(window_pictures, spec.windows_per_gop, adaptive=spec if adaptive else None)
+    frames: list[CodecFrame] = []
+    for number, unit in enumerate(units):
+        if number in missing:
+            decoder.lost()
+        else:
+            frames += decoder.decode(unit)
+    frames += decoder.flush()
+    if settings.coarse:
+        frames = [coarse_frame(frame) for frame in frames]
+    items = [item for frame in frames for item in windower.step(frame)] + windower.flush()
+    kinds, first, last, keyframes, motion, residual, ends = [], [], [], [], [], [], []
+    for item in items:
+        shown = round(item.frame.pts_ns * settings.fps / NS_PER_S)
         if isinstance(item, Keyframe):
             kinds.append(0)
-            first.append(item.frame.sequence)
+            first.append(shown)
             keyframes.append(item.frame.picture)
         elif isinstance(item, FusedWindow):
             kinds.append(1)
-            first.append(item.frame.sequence - item.displacement.pictures)
+            first.append(last[-1])  # a window starts from the item before it
             moved, changed = window_arrays(item, spec)
             motion.append(moved[0].astype(np.float16))
             residual.append(changed[0].astype(np.float16))
+            ends.append(item.frame.picture)
+        last.append(shown)
     width = (spec.patches**2, spec.motion_width)
+    square = (spec.image_px, spec.image_px)
     return Observation(
         np.array(kinds, np.uint8),
         np.array(first, np.int16),
         np.array(last, np.int16),
-        np.stack(keyframes),
+        np.stack(keyframes) if keyframes else np.zeros((0, *square, 3), np.uint8),
         np.stack(motion) if motion else np.zeros((0, *width), np.float16),
-        np.stack(residual) if residual else np.zeros((0, 1, spec.image_px, spec.image_px), np.float16),
+        np.stack(residual) if residual else np.zeros((0, 1, *square), np.float16),
+        np.stack(ends) if ends else np.zeros((0, *square, 3), np.uint8),
     )
 
 
-def write_clip(path: Path, pictures: Iterable[np.ndarray], settings: CodecSettings) -> None:
-    """An MP4 file of the pictures, written aside and renamed."""
+def write_clip(path: Path, pictures: Iterable[np.ndarray], settings: CodecSettings, seed: int = 0) -> None:
+    """An MP4 file of the pictures, written aside and renamed; `seed` says which packets are lost."""
     aside = path.with_name(path.name + ".part")
     with av.open(str(aside), "w", format="mp4") as container:
-        stream = None
-        for picture in pictures:
+        stream, packets = None, []
+        for index, picture in enumerate(pictures):
             if stream is None:
-                stream = container.add_stream(settings.codec, rate=FPS)
+                stream = container.add_stream(settings.codec, rate=settings.fps)
                 _configure(stream.codec_context, settings, picture.shape[1], picture.shape[0])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            packets += stream.encode(_frame(picture, index))
         if stream is not None:
-            container.mux(stream.encode(None))
+            packets += stream.encode(None)
+        missing = lost(len(packets), settings.lost, seed)
+        container.mux([packet for number, packet in enumerate(packets) if number not in missing])
     aside.replace(path)
 
 
@@ -129,23 +150,30 @@ def photographs(
     return found
 
 
+def _frame(picture: np.ndarray, index: int) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    frame.pts = index
+    return frame
+
+
 def _encoder(settings: CodecSettings, width: int, height: int) -> VideoCodecContext:
     context = av.CodecContext.create(settings.codec, "w")
     assert isinstance(context, VideoCodecContext)
     _configure(context, settings, width, height)
-    context.time_base = Fraction(1, FPS)
+    context.time_base = Fraction(1, settings.fps)
     return context
 
 
 def _configure(context: VideoCodecContext, settings: CodecSettings, width: int, height: int) -> None:
     context.width, context.height, context.pix_fmt = width, height, "yuv420p"
-    context.framerate = Fraction(FPS)
+    context.framerate = Fraction(settings.fps)
     context.gop_size = settings.gop
-    context.max_b_frames = 0
+    context.max_b_frames = settings.b_pictures
     context.thread_count = 1
     if settings.codec == "libx264":
-        # Hardware encoders of cameras have no scene cut detection, and one reference.
-        parameters = "ref=1:bframes=0:scenecut=0"
+        cuts = 40 if settings.scene_cuts else 0
+        parameters = f"ref={settings.references}:bframes={settings.b_pictures}:scenecut={cuts}"
         context.options = {"preset": settings.preset, "crf": str(settings.crf), "x264-params": parameters}
     else:
-        context.options = {"qmin": str(settings.crf), "qmax": str(settings.crf), "sc_threshold": "1000000000"}
+        quantiser = str(settings.crf)
+        context.options = {"qmin": quantiser, "qmax": quantiser, "sc_threshold": "1000000000"}

@@ -1,4 +1,4 @@
-"""A synthetic world with exact truth: one object moves over a background, others stand still. Knows no codec.
+"""The first checkpoint's world, with exact truth: one object moves, others stand still. Knows no codec.
 
 Deterministic by seed. Shapes are signed distance functions, so that edges are anti-aliased and motion is exact
 to a fraction of a pixel. Lengths are pixels of the rendered picture, +x right, +y down.
@@ -6,12 +6,13 @@ to a fraction of a pixel. Lengths are pixels of the rendered picture, +x right, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from magno.training.phrases import COLOURS, DIRECTIONS, SHAPES
+from magno.training.scenes.shapes import OUTLINES
 
 RGB = {
     "red": (205, 35, 35),
@@ -214,32 +215,3 @@ def _draw(picture: np.ndarray, thing: Thing, centre: tuple[float, float]) -> Non
         tint = tint * (1 - 0.6 * np.clip(0.5 - panes * thing.radius, 0, 1))[..., None]
     region = picture[top:bottom, left:right]
     region += (tint - region) * cover
-
-
-def _square(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.maximum(np.abs(x), np.abs(y)) - 0.85
-
-
-def _star(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    angle = np.arctan2(x, -y)
-    fifth = 2 * np.pi / 5
-    folded = np.abs((angle + fifth / 2) % fifth - fifth / 2)
-    distance = np.hypot(x, y)
-    px, py = distance * np.sin(folded), distance * np.cos(folded)
-    # The edge from the tip (0, 1) to the notch at 36 degrees.
-    notch = (0.42 * np.sin(fifth / 2), 0.42 * np.cos(fifth / 2))
-    normal = np.array([1 - notch[1], notch[0]]) / np.hypot(1 - notch[1], notch[0])
-    return px * normal[0] + (py - 1) * normal[1]
-
-
-OUTLINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "square": _square,
-    "circle": lambda x, y: np.hypot(x, y) - 0.95,
-    "triangle": lambda x, y: np.maximum(np.abs(x) * 0.894 - (y + 0.95) * 0.447, y - 0.75),
-    "star": _star,
-    "cross": lambda x, y: np.minimum(
-        np.maximum(np.abs(x) - 0.95, np.abs(y) - 0.32), np.maximum(np.abs(x) - 0.32, np.abs(y) - 0.95)
-    ),
-    "ring": lambda x, y: np.abs(np.hypot(x, y) - 0.75) - 0.22,
-    "car": lambda x, y: np.maximum(np.abs(x) - 1.0, np.abs(y) - 0.5),
-}
