@@ -82,9 +82,16 @@ class Engine:
         pace: str = "live",
         until_s: float | None = None,
         keyframes_only: bool = False,
+        transport: str = "tcp",
     ) -> None:
-        """Open a camera and watch it until it ends or `unwatch`. Raises MagnoError when it cannot be opened."""
-        request = CameraRequest(url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only)
+        """Open a camera and watch it until it ends or `unwatch`.
+
+        Raises MagnoError when a file cannot be opened. A live camera (a url such as rtsp://) that is absent raises
+        nothing: its state is "lost", it is tried again about once a second, and watched once it is there.
+        """
+        request = CameraRequest(
+            url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only, transport=transport
+        )
         self._watch(name, request, None)
 
     def watch_units(self, name: str) -> UnitQueue:

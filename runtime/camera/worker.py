@@ -74,6 +74,7 @@ class Camera:
         try:
             decoder = open_decoder(source, self._request)
             caps = Caps(decoder.caps, source.time_from)
+            self._pulse.rest()
             self._outbox.put(Opened(source.codec, source.size, source.rate, source.container, caps))
             for unit in self._units(source, kind.read_s if kind else None):
                 self._pulse.wait_for("an access unit to be decoded", DECODE_S)

@@ -128,11 +128,14 @@ def test_a_camera_becomes_a_status(state: str) -> None:
         newest_capture_ns=5 * S,
         cached_tokens=77,
         error="",
+        reconnects=2,
+        restarts=1,
     )
     message = status_message(camera, ros_now_ns=50 * S, monotonic_now_ns=6 * S)
     assert message.header.stamp.sec == 50 and message.camera == "front"
     assert message.state == STATES[state] and message.pictures_per_second == 12.5
     assert (message.pictures_received, message.pictures_dropped, message.cached_tokens) == (100, 3, 77)
+    assert (message.reconnects, message.restarts) == (2, 1)
     assert message.newest_picture_age == Duration(sec=1)
 
 

@@ -49,6 +49,10 @@ def test_engine_and_cameras_are_told_apart() -> None:
         ({"bundle": "b", "cameras": ["front"], "front.url": ""}, "url wants a file"),
         ({"bundle": "b", "cameras": ["front"], "front.url": "a", "front.uri": "a"}, "Did you mean 'url'"),
         ({"bundle": "b", "cameras": ["front"], "front.url": "a", "front.pace": "slow"}, "pace wants one of"),
+        (
+            {"bundle": "b", "cameras": ["front"], "front.url": "a", "front.transport": "x"},
+            "transport wants one of",
+        ),
         ({"bundle": "b", "front.url": "a"}, "a camera that cameras names"),
         ({"bundle": "b", "cameras": ["a", "a"], "a.url": "x"}, "each name once"),
         ({"bundle": "b", "cameras": ["../a"]}, "letters, digits"),

@@ -29,6 +29,7 @@ STATES = {
     "streaming": StreamStatus.STATE_STREAMING,
     "ended": StreamStatus.STATE_ENDED,
     "lost": StreamStatus.STATE_LOST,
+    "silent": StreamStatus.STATE_SILENT,
 }
 
 
@@ -70,6 +71,10 @@ class CameraState(Protocol):
     def pictures_received(self) -> int: ...
     @property
     def pictures_dropped(self) -> int: ...
+    @property
+    def reconnects(self) -> int: ...
+    @property
+    def restarts(self) -> int: ...
     @property
     def pictures_per_second(self) -> float: ...
     @property
@@ -145,6 +150,8 @@ def status_message(camera: CameraState, ros_now_ns: int, monotonic_now_ns: int) 
     message.error_msg = _sendable(camera.error)
     message.pictures_received = _cut(camera.pictures_received, UINT64_MAX)
     message.pictures_dropped = _cut(camera.pictures_dropped, UINT64_MAX)
+    message.reconnects = _cut(camera.reconnects, UINT32_MAX)
+    message.restarts = _cut(camera.restarts, UINT32_MAX)
     message.pictures_per_second = float(camera.pictures_per_second)
     newest_ns = camera.newest_capture_ns
     message.newest_picture_age = duration_from_ns(-1 if newest_ns is None else monotonic_now_ns - newest_ns)

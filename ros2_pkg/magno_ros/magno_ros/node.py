@@ -87,7 +87,9 @@ class MagnoNode(LifecycleNode):
         begun: list[str] = []
         try:
             for name, camera in self._cameras.items():
-                self._engine.watch(name, camera.url, loop=camera.loop, pace=camera.pace)
+                self._engine.watch(
+                    name, camera.url, loop=camera.loop, pace=camera.pace, transport=camera.transport
+                )
                 begun.append(name)
         except MagnoError:
             for name in begun:

@@ -22,6 +22,7 @@ CAMERAS = "cameras"
 ROS_OWN = ("use_sim_time", "start_type_description_service")
 ROS_OWN_PREFIX = "qos_overrides."
 PACES = ("live", "fast")
+TRANSPORTS = ("tcp", "udp")
 CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -31,17 +32,22 @@ class ParameterError(SpecError):
 
 @dataclass(frozen=True, slots=True)
 class CameraConfig:
-    """One camera: the parameters `<name>.url`, `<name>.loop` and `<name>.pace`."""
+    """One camera: the parameters `<name>.url`, `<name>.loop`, `<name>.pace` and `<name>.transport`."""
 
-    url: str  # a file, as yet
+    url: str  # a file, rtsp://... or another kind that the engine's table of sources has
     loop: bool = False  # begin again at the end
     pace: str = "live"  # "live": the clip's own rate; "fast": as fast as it can be read
+    transport: str = "tcp"  # of RTSP: "tcp" loses nothing, "udp" waits for nothing
 
     def __post_init__(self) -> None:
         if not self.url:
-            raise ParameterError("url wants a file, found nothing.")
+            raise ParameterError("url wants a file or a camera, found nothing.")
         if self.pace not in PACES:
             raise ParameterError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:80]!r}.")
+        if self.transport not in TRANSPORTS:
+            raise ParameterError(
+                f"transport wants one of {', '.join(TRANSPORTS)}, found {self.transport[:80]!r}."
+            )
 
 
 T = TypeVar("T")
@@ -70,9 +76,11 @@ def declare_cameras(node: Node) -> None:
     names = node.get_parameter(CAMERAS).value
     for name in names if isinstance(names, (list, tuple)) else ():
         if CAMERA_NAME.fullmatch(str(name)):
-            _declare(node, f"{name}.url", "", ParameterDescriptor(description="the clip to play"))
+            _declare(node, f"{name}.url", "", ParameterDescriptor(description="what to watch"))
             _declare(node, f"{name}.loop", False, ParameterDescriptor(description="begin again at the end"))
             _declare(node, f"{name}.pace", "live", ParameterDescriptor(description=" or ".join(PACES)))
+            transports = ParameterDescriptor(description=f"of RTSP: {' or '.join(TRANSPORTS)}")
+            _declare(node, f"{name}.transport", "tcp", transports)
 
 
 def read_parameters(node: Node, kind: type[T]) -> NodeConfig[T]:
