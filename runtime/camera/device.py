@@ -10,6 +10,7 @@ A filter graph can read files: it is its operator's own, and never comes from a 
 from __future__ import annotations
 
 import errno
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +46,9 @@ REASONS = {
     errno.ENOTTY: "it is no camera",
     errno.EINVAL: "it has no such size, rate or format",
 }
+
+
+log = logging.getLogger("magno.camera")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class DeviceSource:
             raise CameraError("A loop wants a file, found a camera, which has no end. Leave it out.")
         self._request, self._clock, self._device = request, clock, device
         self._container = _opened(device)
+        self.dropped = 0  # pictures that encoding was too slow for
         if not self._container.streams.video:
             self._container.close()
             raise CameraError(f"Wanted pictures from {self._device.name[:200]!r}, found none. Name another.")
@@ -125,6 +130,8 @@ class DeviceSource:
                 yield AccessUnit(bytes(item), pts_ns, captured_ns, bool(item.is_keyframe))
             elif now_ns - captured_ns < LATE_NS:
                 yield encoder.encode(item, pts_ns, captured_ns)
+            else:
+                self.dropped += 1
 
     def _pictures(self) -> Iterator[tuple[Packet[Any] | VideoFrame, int]]:
         """Packets of a camera that encodes, decoded pictures of others, each with its driver's time."""
@@ -145,6 +152,12 @@ class DeviceSource:
 
     def close(self) -> None:
         self._container.close()
+        if self.dropped:
+            log.warning(
+                "%s: %d pictures were dropped, since encoding was behind; ask for fewer or smaller ones",
+                self._device.name[:80],
+                self.dropped,
+            )
 
 
 def capture_ns(stamp_ns: int, now_ns: int) -> int:

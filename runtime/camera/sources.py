@@ -16,7 +16,7 @@ from magno.runtime.units import AccessUnit
 STANDARD_INPUT = "-"
 RAW_SUFFIXES = (".h264", ".264")
 NO_SCHEMES = ("annexb", "units", "pictures")
-SHORT_SCHEMES = ("lavfi",)  # what follows their colon is no place
+SHORT_SCHEMES = ("gst", "lavfi")  # what follows their colon is no place
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ SOURCES = {
     "lavfi": Kind(
         "magno.runtime.camera.device"
     ),  # lavfi:testsrc2=size=640x480: pictures that libavfilter makes
+    "gst": Kind(
+        "magno.runtime.camera.gstreamer", True, 15.0, 15.0
+    ),  # gst:v4l2src ! x264enc: a GStreamer pipeline
     **dict.fromkeys(FAMILIES, URL),  # rtsp, http, udp and so on
 }
 
