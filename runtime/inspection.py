@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
-import statistics
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
 from magno.runtime.fusion import KNOWN
+from magno.runtime.inspection_time import MotionOverTime
 from magno.runtime.units import CodecFrame, Link, MotionField
 
-MAX_BINS = 60
 PATTERN_PICTURES = 60
 NS_PER_S = 1_000_000_000
-BARS = "▁▂▃▄▅▆▇█"
-NOTHING = "·"  # a time without any vector
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFacts:
-    """What is kept of one picture; a few numbers, so that hours of video fit."""
+    """What is asked of one picture."""
 
     pts_ns: int
     pict_type: str  # "I", "P" or "B"
@@ -43,13 +39,11 @@ class Summary:
     duration_s: float  # from the first picture to the last
     pict_types: dict[str, int]
     pattern: str  # the first pictures' types, "IPPBP..."
-    gop_pictures: (
-        tuple[int, float, int] | None
-    )  # between intra pictures: least, median, most; None: fewer than two
+    # Between intra pictures: least, median, most. None: there are fewer than two.
+    gop_pictures: tuple[int, float, int] | None
     coverage: tuple[float, float] | None  # of predicted pictures: mean, least; None: there is no vector
-    motion_px: list[
-        float | None
-    ]  # mean length of the vectors, one number a bin of time; None: no vector then
+    # Mean length of the vectors, one number a bin of time; None: no vector then.
+    motion_px: list[float | None]
     motion_bin_s: float
     link_breaks: int  # how often the chain broke
     broken_pictures: int  # pictures that came before it had healed
@@ -71,52 +65,72 @@ def mean_length_px(motion: MotionField, known: np.ndarray) -> float:
     return float(np.hypot(moved[:, 0], moved[:, 1]).mean())
 
 
-def summarize(pictures: Sequence[PictureFacts]) -> Summary:
-    """Sum up one picture or more, given in display order."""
-    types = "".join(picture.pict_type for picture in pictures)
-    covered = [p.coverage for p in pictures if p.coverage is not None and p.pict_type != "I"]
-    broken = [picture.link is Link.BROKEN for picture in pictures]
-    span_ns = max(0, pictures[-1].pts_ns - pictures[0].pts_ns)
-    motion_px, bin_ns = motion_over_time(pictures)
-    return Summary(
-        pictures=len(pictures),
-        duration_s=span_ns / NS_PER_S,
-        pict_types={kind: types.count(kind) for kind in "IPB"},
-        pattern=types[:PATTERN_PICTURES],
-        gop_pictures=gop_pictures(types),
-        coverage=(statistics.fmean(covered), min(covered)) if covered else None,
-        motion_px=motion_px,
-        motion_bin_s=bin_ns / NS_PER_S,
-        link_breaks=sum(now and not before for before, now in zip([False, *broken], broken, strict=False)),
-        broken_pictures=sum(broken),
-    )
+class Tally:
+    """Sums a stream up picture by picture, in display order; takes no more memory for a day than for a minute."""
+
+    def __init__(self) -> None:
+        self.pictures = 0
+        self._pict_types: Counter[str] = Counter()
+        self._pattern = ""
+        self._first_ns = self._last_ns = 0
+        self._gops: Counter[int] = Counter()  # how often intra pictures were so many pictures apart
+        self._last_intra: int | None = None
+        self._covered, self._coverage_sum, self._coverage_least = 0, 0.0, 1.0
+        self._motion = MotionOverTime()
+        self._broken = self._breaks = 0
+        self._was_broken = False
+
+    def add(self, picture: PictureFacts) -> None:
+        """Count the next picture."""
+        if not self.pictures:
+            self._first_ns = picture.pts_ns
+        self._last_ns = picture.pts_ns
+        self._pict_types[picture.pict_type] += 1
+        if len(self._pattern) < PATTERN_PICTURES:
+            self._pattern += picture.pict_type
+        if picture.pict_type == "I":
+            if self._last_intra is not None:
+                self._gops[self.pictures - self._last_intra] += 1
+            self._last_intra = self.pictures
+        elif picture.coverage is not None:
+            self._covered += 1
+            self._coverage_sum += picture.coverage
+            self._coverage_least = min(self._coverage_least, picture.coverage)
+        self._motion.add(picture.pts_ns, picture.motion_px)
+        broken = picture.link is Link.BROKEN
+        self._broken += broken
+        self._breaks += broken and not self._was_broken
+        self._was_broken = broken
+        self.pictures += 1
+
+    def summary(self) -> Summary:
+        """What was seen so far: one picture at least."""
+        motion_px, bin_ns = self._motion.bins()
+        coverage = (self._coverage_sum / self._covered, self._coverage_least) if self._covered else None
+        return Summary(
+            pictures=self.pictures,
+            duration_s=max(0, self._last_ns - self._first_ns) / NS_PER_S,
+            pict_types={kind: self._pict_types[kind] for kind in "IPB"},
+            pattern=self._pattern,
+            gop_pictures=least_median_most(self._gops),
+            coverage=coverage,
+            motion_px=motion_px,
+            motion_bin_s=bin_ns / NS_PER_S,
+            link_breaks=self._breaks,
+            broken_pictures=self._broken,
+        )
 
 
-def gop_pictures(types: str) -> tuple[int, float, int] | None:
-    """Least, median and most pictures from one intra picture to the next; None with fewer than two of them."""
-    places = [place for place, kind in enumerate(types) if kind == "I"]
-    gaps = [after - before for before, after in itertools.pairwise(places)]
-    return (min(gaps), statistics.median(gaps), max(gaps)) if gaps else None
-
-
-def motion_over_time(
-    pictures: Sequence[PictureFacts], bins: int = MAX_BINS
-) -> tuple[list[float | None], int]:
-    """Mean motion of the pictures in each of at most `bins` equal times, and how long one is, in ns."""
-    first_ns = min(picture.pts_ns for picture in pictures)
-    span_ns = max(picture.pts_ns for picture in pictures) - first_ns + 1
-    bins = min(bins, len(pictures))
-    found: list[list[float]] = [[] for _ in range(bins)]
-    for picture in pictures:
-        if picture.motion_px is not None:
-            found[(picture.pts_ns - first_ns) * bins // span_ns].append(picture.motion_px)
-    return [statistics.fmean(motions) if motions else None for motions in found], span_ns // bins
-
-
-def sparkline(values: Sequence[float | None]) -> str:
-    """One character a value, from zero to the greatest."""
-    top = max((value for value in values if value is not None), default=0.0) or 1.0
-    return "".join(
-        NOTHING if value is None else BARS[min(len(BARS) - 1, int(value / top * len(BARS)))]
-        for value in values
-    )
+def least_median_most(counts: Counter[int]) -> tuple[int, float, int] | None:
+    """Of numbers, each counted; None when there are none."""
+    numbers, total = sorted(counts), counts.total()
+    if not total:
+        return None
+    middle = [(total - 1) // 2, total // 2]
+    up_to = 0
+    values: list[int] = []
+    for number in numbers:
+        up_to += counts[number]
+        while len(values) < 2 and middle[len(values)] < up_to:
+            values.append(number)
+    return numbers[0], sum(values) / 2, numbers[-1]

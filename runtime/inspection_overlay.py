@@ -1,4 +1,4 @@
-"""A picture with its motion drawn over it, as PNG. Pure numpy; what is drawn is what the runtime works with.
+"""A picture with its motion drawn over it. Pure numpy; what is drawn is what the runtime works with.
 
 An arrow points where the content of a macroblock went, and ends in it. Blocks without a vector are tinted: red
 where they were coded without reference, blue where nothing is known.
@@ -8,68 +8,61 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 
-from magno.runtime.fusion import KNOWN, bilinear
+from magno.runtime.fusion import KNOWN
 from magno.runtime.units import BlockMode, CodecFrame, MotionField
 
 CELL_PX = 16  # one arrow a macroblock
 WIDTH_PX = 1280  # smaller pictures are enlarged to about so much
 ARROW_CELLS = 1.5  # so long is a long arrow (the 95th percentile of those that move)
 MAX_STRETCH = 8.0
+VIDEO_STRETCH = 2.0  # in every picture of a video the same, so that arrows can be compared
 BARB_PX = 5.0
 YELLOW, BLACK = (255, 235, 40), (0, 0, 0)
 TINTS = {BlockMode.INTRA: (255, 40, 40), BlockMode.MISSING: (60, 60, 255)}
 TINT_SHARE = 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
-    """An RGB picture with arrows, and how much longer than the motion they are drawn."""
-
-    picture: np.ndarray  # (H, W, 3) uint8
-    stretch: float
+def canvas_size(frame: CodecFrame) -> tuple[int, int]:
+    """Width and height to draw at: the visible size, or a whole number of times as large."""
+    zoom = max(1, round(WIDTH_PX / frame.size[0]))
+    return frame.size[0] * zoom, frame.size[1] * zoom
 
 
-def draw_motion(frame: CodecFrame) -> Overlay:
-    """Draw a frame's motion over its picture, at its visible size or enlarged by a whole number.
+def draw_motion(frame: CodecFrame, picture: np.ndarray, stretch: float | None = None) -> float:
+    """Draw a frame's motion into its `picture` (H, W, 3) uint8 RGB of `canvas_size`.
 
-    Raises ValueError when the frame has no motion.
+    Arrows are `stretch` times as long as the motion, which is returned; None: as is good for this picture. Raises
+    ValueError when the frame has no motion.
     """
     if frame.motion is None:
         raise ValueError("An overlay wants a frame with motion, found one without.")
-    zoom = max(1, round(WIDTH_PX / frame.size[0]))
-    picture = _resized(frame.picture, frame.size[0] * zoom, frame.size[1] * zoom)
+    zoom = picture.shape[1] // frame.size[0]
     _tint(picture, frame.motion, zoom)
     heads, moved = _arrows(frame.motion, frame.size)
     lengths = np.hypot(moved[:, 0], moved[:, 1])
-    some = lengths[lengths > 0]
-    stretch = min(MAX_STRETCH, ARROW_CELLS * CELL_PX / float(np.percentile(some, 95))) if len(some) else 1.0
+    if stretch is None:
+        some = lengths[lengths > 0]
+        stretch = (
+            min(MAX_STRETCH, ARROW_CELLS * CELL_PX / float(np.percentile(some, 95))) if len(some) else 1.0
+        )
     moving = lengths * stretch * zoom >= 2
     heads, moved = heads[moving] * zoom, moved[moving] * (stretch * zoom)
-    segments = _segments(heads, moved)
-    for radius, colour in ((1, BLACK), (0, YELLOW)):
-        _draw(picture, segments, radius, colour)
-    return Overlay(picture, stretch)
-
-
-def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The model's square picture, stretched back to (height, width, 3) uint8."""
-    side = picture.shape[0]
-    row = np.clip((np.arange(height, dtype=np.float32) + 0.5) * side / height - 0.5, 0, side - 1)
-    column = np.clip((np.arange(width, dtype=np.float32) + 0.5) * side / width - 0.5, 0, side - 1)
-    rows, columns = np.meshgrid(row, column, indexing="ij")
-    return np.asarray(bilinear(picture.astype(np.float32), rows, columns) + 0.5).astype(np.uint8)
+    lines = _lines(_segments(heads, moved), picture.shape[:2])
+    picture[_thickened(lines)] = BLACK
+    picture[lines] = YELLOW
+    return stretch
 
 
 def _tint(picture: np.ndarray, motion: MotionField, zoom: int) -> None:
     side = motion.block_px * zoom
-    mode = np.repeat(np.repeat(motion.mode, side, 0), side, 1)[: picture.shape[0], : picture.shape[1]]
     for kind, colour in TINTS.items():
-        under = picture[mode == kind].astype(np.float32)
-        picture[mode == kind] = under * (1 - TINT_SHARE) + np.array(colour, np.float32) * TINT_SHARE
+        toward = np.array(colour, np.float32) * TINT_SHARE
+        for row, column in np.argwhere(motion.mode == kind):
+            under = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
+            under[:] = under * (1 - TINT_SHARE) + toward
 
 
 def _arrows(motion: MotionField, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -96,20 +89,29 @@ def _segments(heads: np.ndarray, moved: np.ndarray) -> np.ndarray:
     return np.concatenate([np.stack([end, heads], 1) for end in ends])
 
 
-def _draw(picture: np.ndarray, segments: np.ndarray, radius: int, colour: tuple[int, int, int]) -> None:
-    if not len(segments):
-        return
-    longest = float(np.abs(segments[:, 1] - segments[:, 0]).max())
-    along = np.linspace(0, 1, int(min(longest, max(picture.shape))) + 2, dtype=np.float32)[:, None, None]
-    points = (
-        np.rint(segments[:, 0] + (segments[:, 1] - segments[:, 0]) * along).astype(np.intp).reshape(-1, 2)
-    )
-    height, width = picture.shape[:2]
-    for down in range(-radius, radius + 1):
-        for right in range(-radius, radius + 1):
-            column, row = points[:, 0] + right, points[:, 1] + down
-            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-            picture[row[inside], column[inside]] = colour
+def _lines(segments: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(H, W) bool: the pixels under the segments, each sampled at every pixel of its length."""
+    drawn = np.zeros(shape, bool)
+    start, step = segments[:, 0], segments[:, 1] - segments[:, 0]
+    samples = np.minimum(np.abs(step).max(-1), sum(shape)).astype(np.intp) + 2  # a forged vector is long
+    owner = np.repeat(np.arange(len(samples)), samples)
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(samples) - samples, samples)
+    along = (number / (samples - 1)[owner]).astype(np.float32)[:, None]
+    column, row = np.rint(start[owner] + step[owner] * along).astype(np.intp).T
+    inside = (column >= 0) & (column < shape[1]) & (row >= 0) & (row < shape[0])
+    drawn[row[inside], column[inside]] = True
+    return drawn
+
+
+def _thickened(lines: np.ndarray) -> np.ndarray:
+    """Lines with a pixel more on every side."""
+    tall: np.ndarray = lines.copy()
+    tall[1:] |= lines[:-1]
+    tall[:-1] |= lines[1:]
+    thick: np.ndarray = tall.copy()
+    thick[:, 1:] |= tall[:, :-1]
+    thick[:, :-1] |= tall[:, 1:]
+    return thick
 
 
 def png_from_rgb(picture: np.ndarray) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,10 +31,12 @@ def test_real_clip_in_json(clips: Path) -> None:
 
 def test_real_clip_for_people_with_b_pictures(clips: Path) -> None:
     done = inspect(clips / "bottle-detection.mp4", "--seconds", "2")
-    lines = dict(line.split(maxsplit=1) for line in done.stdout.decode().splitlines() if "link" not in line)
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.decode().splitlines() if " " in line)
     assert done.returncode == 0 and done.stderr == b""
     assert lines["pattern"].startswith("IBBBPBBBP") and lines["pictures"].startswith("60 in 1.98 s: 1 I")
-    assert "mpeg4" in inspect(clips / "bunny_mpeg4.mp4", "--seconds", "0").stdout.decode()
+    assert lines["vectors"].startswith("blocks of 8 px, steps of 1/4 px") and lines["time"].startswith("from")
+    assert lines["B-pictures"] == "45, 15 of them references"
+    assert "steps of 1/2 px" in inspect(clips / "bunny_mpeg4.mp4", "--seconds", "0").stdout.decode()
 
 
 def test_dump_and_overlay(clips: Path, tmp_path: Path) -> None:
@@ -47,6 +50,40 @@ def test_dump_and_overlay(clips: Path, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.npz", "out.png"]
 
 
+def test_overlay_of_every_picture(clips: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "out.mp4"
+    done = inspect(clips / "car-detection.mp4", "--seconds", "1", "--overlay", overlay, "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["overlay_stretch"] == 2.0
+    drawn = json.loads(inspect(overlay, "--json").stdout)
+    assert (drawn["pictures"], drawn["size"], drawn["rate_hz"]) == (13, [1536, 864], 12.5)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_pictures_that_are_made_end_by_themselves() -> None:
+    done = inspect("lavfi:testsrc2=size=64x48:rate=5", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and 45 <= found["pictures"] <= 51  # ten seconds
+    assert found["vectors"]["block_px"] == 8 and found["time_from"]
+
+
+def test_camera_is_calibrated_on_what_it_shows(clips: Path) -> None:
+    done = inspect("--conformance", clips / "car-detection.mp4", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["passed"] is True and done.stderr == b""
+    assert {told["name"] for told in found["tests"]} >= {"unit", "sign", "axes", "order", "picture"}
+    short = inspect("--conformance", clips / "car-detection.mp4", "--seconds", "0.5")
+    assert short.returncode == 3 and b"not enough motion" in short.stdout
+
+
+def test_conformance_of_a_decoder_goes_on_record(tmp_path: Path) -> None:
+    done = inspect("--conformance", "ffmpeg", "--json", env={**os.environ, "MAGNO_STATE": str(tmp_path)})
+    found = json.loads(done.stdout)
+    assert done.returncode == 0, [told for told in found["tests"] if not told["passed"]]
+    assert found["calibrated"] and found["convention"] == {"sign": 1, "subpel": 4}
+    record = json.loads(Path(found["record"]).read_text())
+    assert record["source"] == "ffmpeg" and Path(found["record"]).parent == tmp_path / "conformance"
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -58,6 +95,9 @@ def test_dump_and_overlay(clips: Path, tmp_path: Path) -> None:
         (["car-detection.mp4", "--seconds", "0", "--dump", "/nowhere/out.npz"], "No such file"),
         (["car-detection.mp4", "--seconds", "0", "--overlay", "out.png"], "something that moves"),
         (["car-detection.mp4", "--seconds", "1", "--overlay", "/nowhere/out.png"], "No such file"),
+        (["car-detection.mp4", "--seconds", "1", "--overlay", "/nowhere/out.mp4"], "No such file"),
+        (["nowhere.mp4", "--conformance"], "no such file"),
+        (["bottle-detection.mp4", "--b-frames", "refuse"], "B-pictures"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(clips: Path, words: list[str], says: str) -> None:

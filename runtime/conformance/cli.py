@@ -93,5 +93,5 @@ def _print(verdicts: list[Verdict], facts: dict[str, object]) -> None:
         console.print(f"{name:<14}{told}", highlight=False, soft_wrap=True)
     if any(verdict.passed is None for verdict in verdicts):
         print(
-            "Too little was seen to tell: let the camera see something with texture move, across and up, longer."
+            "What could not be told: let the camera see something with texture move, across and up, for longer."
         )

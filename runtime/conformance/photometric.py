@@ -46,7 +46,7 @@ def _scaled(factor_x: float, factor_y: float) -> Callable[[np.ndarray, np.ndarra
 
 def _columns_first(field: np.ndarray) -> np.ndarray:
     rows, columns = field.shape[:2]
-    return field.reshape(columns, rows, 2).swapaxes(0, 1)
+    return np.asarray(field.reshape(columns, rows, 2).swapaxes(0, 1))
 
 
 HYPOTHESES = (
@@ -207,7 +207,7 @@ def _telling_blocks(shown: _Shown, scale: np.ndarray) -> np.ndarray:
     places = _points(blocks, motion, scale)
     texture = bilinear(shown.luma, places[..., 1], places[..., 0]).std(-1)
     blocks = blocks[texture >= TEXTURE_LEVELS]
-    return blocks[:: -(-len(blocks) // MAX_BLOCKS)] if len(blocks) else blocks
+    return blocks[:: max(1, -(-len(blocks) // MAX_BLOCKS))]
 
 
 def _points(blocks: np.ndarray, motion: MotionField, scale: np.ndarray) -> np.ndarray:
@@ -217,7 +217,7 @@ def _points(blocks: np.ndarray, motion: MotionField, scale: np.ndarray) -> np.nd
     y, x = np.meshgrid(within, within, indexing="ij")
     left_top = np.stack([column, row], -1).astype(np.float32)[:, None]
     # A pixel's centre lies half a pixel in, in the large picture as in the small one.
-    return (left_top + np.stack([x.ravel(), y.ravel()], -1)) * motion.block_px * scale - 0.5
+    return np.asarray((left_top + np.stack([x.ravel(), y.ravel()], -1)) * motion.block_px * scale - 0.5)
 
 
 def _error(source: np.ndarray, content: np.ndarray, places: np.ndarray, moved: np.ndarray) -> np.ndarray:

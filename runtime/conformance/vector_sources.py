@@ -18,6 +18,8 @@ from magno.runtime.units import AccessUnit, CodecFrame
 # Each module has `open_vector_source(convention) -> VectorSource`, and raises CameraError where it cannot run.
 VECTOR_SOURCES = {
     "ffmpeg": "magno.runtime.conformance.ffmpeg",
+    "nvdec": "magno.runtime.conformance.nvdec",
+    "jetson": "magno.runtime.conformance.jetson",
 }
 PICTURE_PX = 64  # of the frames' own pictures: the suite looks at vectors alone
 ENCODERS = {codec: encoder for encoder, codec in CODECS.items()}

@@ -21,7 +21,7 @@ SIZE = (256, 192)
 PICTURES = 4
 MARGIN_PX = 24  # from the edge: content came in there, and no vector is right
 PANS_PX = ((4, 0), (-4, 0), (0, 4), (0, -4), (-3, 5), (1, 0))
-UNIT_PANS_PX = (0.25, 0.5, 0.75, 1, 4, 16)
+UNIT_PANS_PX = (0.25, 0.5, 0.75, 1.0, 4.0, 16.0)
 SLOPE_TOLERANCE = 0.02
 QUARTERS_PX = ((4, 0), (-4, 0), (0, 4), (-3, -5))  # top left, top right, bottom left, bottom right
 # Neither side a multiple of 16; the third is 8 px into its last macroblocks.
@@ -44,28 +44,27 @@ def unit(source: VectorSource) -> Verdict:
     """Pans from a quarter to sixteen pixels: how many px a vector's step is."""
     cases, slopes = [], {}
     for encoding in source.encodings:
-        slope, quarter = measure_unit(source, encoding)
+        slope, told_px = measure_unit(source, encoding)
         slopes[f"slope_{encoding.codec}"] = slope
-        steps = source.caps[encoding.codec].subpel
-        finest = 0.25 if steps >= 4 else 0.5 if steps == 2 else 1.0
-        right = abs(slope - 1) <= SLOPE_TOLERANCE and (finest > quarter or quarter == 0.25)
-        told = f"slope {slope:.3f}; 0.25 px is told as {quarter:g}"
-        cases.append(Case(f"{encoding.codec}, 1/{steps} px", right, told))
-    wanted = f"1 px told for 1 px moved, within {SLOPE_TOLERANCE:.0%}, and quarters where the codec has them"
+        finest_px = 1 / source.caps[encoding.codec].subpel
+        right = abs(slope - 1) <= SLOPE_TOLERANCE and told_px[finest_px] == finest_px
+        found = f"slope {slope:.3f}; {finest_px:g} px is told as {told_px[finest_px]:g}"
+        cases.append(Case(encoding.codec, right, found))
+    wanted = f"1 px told for 1 px moved, within {SLOPE_TOLERANCE:.0%}, and the codec's finest step exactly"
     return verdict("unit", wanted, cases, slopes)
 
 
-def measure_unit(source: VectorSource, encoding: Encoding) -> tuple[float, float]:
-    """Px told for one px moved (least squares), and what a pan of 0.25 px is told as."""
-    moved, told = [], []
+def measure_unit(source: VectorSource, encoding: Encoding) -> tuple[float, dict[float, float]]:
+    """Px told for one px moved (least squares), and what each of UNIT_PANS_PX is told as."""
+    told_px = {}
     for velocity in UNIT_PANS_PX:
+        told = [0.0]
         for motion in _predicted(source, encoding, panning(SIZE, (velocity, 0), PICTURES)):
             chosen = inner(motion, SIZE, MARGIN_PX) & (KNOWN[motion.mode] > 0)
-            moved.append(velocity)
-            told.append(float(np.median(motion.mv_qpel[chosen][:, 0]) / 4) if chosen.any() else 0.0)
-    quarters = [x for velocity, x in zip(moved, told, strict=True) if velocity == 0.25]
-    slope = float(np.dot(moved, told) / np.dot(moved, moved)) if moved else 0.0
-    return slope, float(np.median(quarters)) if quarters else 0.0
+            told += (motion.mv_qpel[chosen][:, 0] / 4).tolist()
+        told_px[velocity] = float(np.median(told))
+    squares = sum(velocity**2 for velocity in told_px)
+    return sum(velocity * told for velocity, told in told_px.items()) / squares, told_px
 
 
 def order(source: VectorSource) -> Verdict:
@@ -167,7 +166,7 @@ def _modal_of(source: VectorSource, encoding: Encoding, scene: Scene) -> list[tu
 
 def _covers(motion: MotionField, size: tuple[int, int]) -> bool:
     rows, columns = motion.mode.shape
-    return rows * motion.block_px >= size[1] and columns * motion.block_px >= size[0]
+    return bool(rows * motion.block_px >= size[1] and columns * motion.block_px >= size[0])
 
 
 def _middle(motion: MotionField, quarter: int, halves: tuple[int, int]) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import statistics
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.inspection import (
-    BARS,
-    NOTHING,
-    PictureFacts,
-    gop_pictures,
-    motion_over_time,
-    picture_facts,
-    sparkline,
-    summarize,
-)
-from magno.runtime.inspection_dump import DumpError, VectorDump
-from magno.runtime.inspection_overlay import YELLOW, draw_motion, png_from_rgb
+from magno.runtime.inspection import PictureFacts, Summary, Tally, least_median_most, picture_facts
+from magno.runtime.inspection_dump import DumpError, VectorDump, written_aside
+from magno.runtime.inspection_overlay import YELLOW, canvas_size, draw_motion, png_from_rgb
+from magno.runtime.inspection_time import BARS, MAX_SLOTS, NOTHING, MotionOverTime, sparkline
+from magno.runtime.inspection_video import OverlayVideo, enlarged
 from magno.runtime.units import BlockMode, CodecFrame, Link, MotionField
 from tests.synthetic import PICTURE_NS, codec_frame, uniform_field
 
@@ -39,6 +34,13 @@ def facts_of(types: str, links: str = "") -> list[PictureFacts]:
     named = {"b": Link.BROKEN, "o": Link.OK}
     rows = itertools.zip_longest(types, links, fillvalue="o")
     return [PictureFacts(i * PICTURE_NS, kind, 1.0, 2.0, named[link]) for i, (kind, link) in enumerate(rows)]
+
+
+def summarize(pictures: list[PictureFacts]) -> Summary:
+    tally = Tally()
+    for picture in pictures:
+        tally.add(picture)
+    return tally.summary()
 
 
 def test_facts_of_a_picture_with_known_motion() -> None:
@@ -71,7 +73,13 @@ def test_picture_without_vectors_has_no_motion_and_no_codec_none_has_no_coverage
     ],
 )
 def test_gop_lengths(types: str, expected: tuple[int, float, int] | None) -> None:
-    assert gop_pictures(types) == expected
+    assert summarize(facts_of(types)).gop_pictures == expected
+
+
+@given(st.lists(st.integers(1, 50), min_size=1))
+def test_least_median_most_of_counted_numbers(numbers: list[int]) -> None:
+    expected = (min(numbers), statistics.median(numbers), max(numbers))
+    assert least_median_most(Counter(numbers)) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,11 +108,24 @@ def test_any_stream_can_be_summed_up(pictures: list[PictureFacts]) -> None:
 
 @given(st.lists(FACTS, min_size=1, max_size=100), st.integers(1, 80))
 def test_bins_hold_every_motion_and_no_other(pictures: list[PictureFacts], bins: int) -> None:
-    values, _ = motion_over_time(pictures, bins)
+    over_time = MotionOverTime()
+    for picture in pictures:
+        over_time.add(picture.pts_ns, picture.motion_px)
+    values, _ = over_time.bins(bins)
     motions = [picture.motion_px for picture in pictures if picture.motion_px is not None]
     found = [value for value in values if value is not None]
     assert len(values) == min(bins, len(pictures)) and bool(found) == bool(motions)
     assert all(min(motions) - 1e-9 <= value <= max(motions) + 1e-9 for value in found)
+
+
+def test_motion_over_a_long_time_takes_no_more_memory() -> None:
+    over_time, pictures = MotionOverTime(), 10 * MAX_SLOTS + 7
+    for number in range(pictures):
+        over_time.add(number * PICTURE_NS, 0.0 if number < pictures // 2 else 6.0)
+    values, bin_ns = over_time.bins()
+    assert values[:29] == [0.0] * 29 and values[31:] == [6.0] * 29
+    assert bin_ns == pytest.approx(pictures * PICTURE_NS / 60, rel=0.01)
+    assert len(over_time._slots) <= MAX_SLOTS
 
 
 def test_sparkline() -> None:
@@ -176,10 +197,16 @@ def moved_one_block(mode: BlockMode = BlockMode.INTER) -> CodecFrame:
     return CodecFrame(1, 0, 0, "P", field, np.full((64, 64, 3), 90, np.uint8), (640, 320))
 
 
+def drawn(frame: CodecFrame, stretch: float | None = None) -> np.ndarray:
+    picture = enlarged(frame)
+    draw_motion(frame, picture, stretch)
+    return picture
+
+
 def test_arrow_points_where_the_content_went() -> None:
-    overlay = draw_motion(moved_one_block())
-    assert overlay.picture.shape == (640, 1280, 3)
-    row, column = np.nonzero((overlay.picture == YELLOW).all(-1))
+    picture = drawn(moved_one_block())
+    assert picture.shape == (640, 1280, 3)
+    row, column = np.nonzero((picture == YELLOW).all(-1))
     head = (328 * 2, 168 * 2)
     assert column.max() == head[0] and column.min() < head[0] - 2 * 8
     assert abs(row - head[1]).max() < 8
@@ -187,17 +214,67 @@ def test_arrow_points_where_the_content_went() -> None:
     assert len(barbs) and barbs.min() > head[0] - 14
 
 
+def test_arrow_is_as_long_as_asked_for() -> None:
+    _, column = np.nonzero((drawn(moved_one_block(), 2.0) == YELLOW).all(-1))
+    assert column.max() - column.min() == 8 * 2 * 2  # px moved, enlarged, stretched
+
+
 def test_block_without_a_vector_is_tinted() -> None:
-    red, blue = (draw_motion(moved_one_block(mode)).picture for mode in (BlockMode.INTRA, BlockMode.MISSING))
+    red, blue = (drawn(moved_one_block(mode)) for mode in (BlockMode.INTRA, BlockMode.MISSING))
     assert red[5, 5, 0] > 120 > red[5, 5, 2] and blue[5, 5, 2] > 120 > blue[5, 5, 0]
     assert (red[100, 100] == 90).all()
 
 
 def test_still_picture_has_no_arrow_and_no_motion_is_an_error() -> None:
     frame = CodecFrame(0, 0, 0, "P", uniform_field(), np.full((8, 8, 3), 9, np.uint8), (48, 32))
-    assert (draw_motion(frame).picture == 9).all()
+    assert (drawn(frame) == 9).all()
     with pytest.raises(ValueError, match="without"):
-        draw_motion(codec_frame(0))
+        draw_motion(codec_frame(0), enlarged(codec_frame(0)))
+
+
+def test_a_forged_vector_draws_inside_the_picture() -> None:
+    frame = CodecFrame(
+        0, 0, 0, "P", uniform_field((32767, -32768)), np.full((8, 8, 3), 9, np.uint8), (48, 32)
+    )
+    assert (drawn(frame, 8.0) == YELLOW).all(-1).any()
+
+
+def test_video_shows_every_picture_at_its_time(tmp_path: Path) -> None:
+    import av
+
+    path = tmp_path / "out.mp4"
+    frames = [
+        CodecFrame(
+            n, n * PICTURE_NS, n, "P", uniform_field((8 * n, 0)), np.full((8, 8, 3), 90, np.uint8), (49, 33)
+        )
+        for n in range(5)
+    ]
+    with written_aside(path) as file, OverlayVideo(file, 25.0) as video:
+        for frame in frames:
+            video.add(frame)
+        with pytest.raises(DumpError, match="one size"):
+            video.add(codec_frame(5, "P", uniform_field()))
+        with pytest.raises(DumpError, match="exports none"):
+            video.add(codec_frame(5))
+        assert not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["out.mp4"]
+    with av.open(str(path)) as container:
+        shown = list(container.decode(video=0))
+    assert [round((f.time or 0) * 25) for f in shown] == list(range(5))
+    width, height = canvas_size(frames[0])
+    assert (shown[0].width, shown[0].height) == (width // 2 * 2, height // 2 * 2)
+    bright = [(f.to_ndarray(format="rgb24")[..., 1] > 180).sum() for f in shown]
+    assert bright[0] == 0 and bright[4] > bright[1] > 0  # longer and longer arrows
+
+
+def test_video_without_pictures_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DumpError, match="found none"),
+        written_aside(tmp_path / "out.mp4") as file,
+        OverlayVideo(file, 25.0),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_png_is_read_back_by_another_decoder(tmp_path: Path) -> None:

@@ -1,0 +1,23 @@
+"""NVDEC as a source of vectors for the suite: this is what calibrates it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from magno.runtime.camera import nvdec
+from magno.runtime.camera.calibrated import VectorConvention
+from magno.runtime.conformance.vector_sources import PICTURE_PX, VectorSource
+from magno.runtime.units import AccessUnit, CodecFrame
+
+
+def open_vector_source(convention: VectorConvention) -> VectorSource:
+    """Raises CameraError without GPU, driver or library."""
+
+    def decode(units: Sequence[AccessUnit], codec: str) -> list[CodecFrame]:
+        decoder = nvdec.Decoder(codec, None, PICTURE_PX, convention=convention)
+        return [frame for unit in units for frame in decoder.decode(unit)] + decoder.flush()
+
+    caps = {
+        codec: nvdec.Decoder(codec, None, PICTURE_PX, convention=convention).caps for codec in nvdec.CODECS
+    }
+    return VectorSource(nvdec.NAME, nvdec.device(), caps, decode=decode)
