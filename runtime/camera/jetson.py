@@ -18,13 +18,15 @@ from av.video.frame import VideoFrame
 from magno.runtime.camera.calibrated import VectorConvention
 from magno.runtime.camera.caps import VectorCaps
 from magno.runtime.camera.hardware_vectors import coded_size, to_quarter_pel
-from magno.runtime.camera.jetson_library import BLOCK_PX, CodedPicture, JetsonEncoder
+from magno.runtime.camera.jetson_library import BLOCK_PX, CodedPicture, EncoderOptions, JetsonEncoder
 from magno.runtime.camera.nal import split_nal_units
 from magno.runtime.camera.raw_pictures import RawPicture, RawPictures
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.shrink import Shrink
 from magno.runtime.units import AccessUnit, BlockMode, CodecFrame, Link, MotionField, ResidualKind
 
+NAME = "jetson"
+BITS_A_PIXEL, IDR_S, NOMINAL_RATE = 0.2, 8, 30
 GOODBYE_S = 2.0
 HEVC_IRAP = range(16, 24)  # nal_unit_type of pictures that begin anew (ITU-T H.265, table 7-1)
 
@@ -32,7 +34,7 @@ HEVC_IRAP = range(16, 24)  # nal_unit_type of pictures that begin anew (ITU-T H.
 class JetsonSource:
     """One camera behind one encoder. `units` are what it coded; `decoder` tells each one's vectors."""
 
-    container = "jetson"
+    container = NAME
     extradata: bytes | None = None
 
     def __init__(
@@ -46,9 +48,7 @@ class JetsonSource:
     ) -> None:
         self.codec, self.size, self.rate, self.time_from = codec, raw.size, raw.rate, raw.time_from
         self.convention = convention
-        self.caps = VectorCaps(
-            BLOCK_PX[codec], convention.subpel, False, False, False, ResidualKind.PIXEL_MC, calibrated
-        )
+        self.caps = vector_caps(codec, convention, calibrated=calibrated)
         self.dropped = 0  # pictures that the encoder left out
         self.latest: tuple[CodedPicture, RawPicture] | None = None  # what the newest unit was made of
         self._raw, self._encoder = raw, encoder
@@ -116,6 +116,21 @@ class JetsonSource:
             f"The encoder wanted to give back each picture's own time, found {pts_us} us, which none had. "
             "Open the camera again."
         )
+
+
+def vector_caps(codec: str, convention: VectorConvention, *, calibrated: bool) -> VectorCaps:
+    """What is known of the encoder's vectors."""
+    return VectorCaps(
+        BLOCK_PX[codec], convention.subpel, False, False, False, ResidualKind.PIXEL_MC, calibrated
+    )
+
+
+def encoder_options(codec: str, size: tuple[int, int], rate: float) -> EncoderOptions:
+    """For vectors: nobody keeps the stream, so bits are cheap, and an IDR only bounds what a fault can harm."""
+    pictures = max(1, round(rate or NOMINAL_RATE))
+    return EncoderOptions(
+        codec, size, pictures, int(BITS_A_PIXEL * size[0] * size[1] * pictures), IDR_S * pictures
+    )
 
 
 class JetsonDecoder:
