@@ -19,6 +19,7 @@ from rich.console import Console
 from magno.runtime.units import MagnoError
 
 BENCHES = {
+    "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
     "mutants": (
         "magno.calibration.mutants",
         "damaged streams: nothing may fail, and no broken chain seem sound",
