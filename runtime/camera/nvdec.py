@@ -178,7 +178,9 @@ class Decoder:
                 "--b-frames skip or --b-frames use."
             )
         sequence, self._sequence = self._sequence, self._sequence + 1
-        motion = motion_field(statistics, picture.size, self._convention, self._link(fed))
+        # Into which of several references a vector points is not told, so that it tells nothing.
+        told = statistics if fed.facts.choices == 1 or kind == "I" else None
+        motion = motion_field(told, picture.size, self._convention, self._link(fed))
         small = self._shrink.shrink(VideoFrame.from_ndarray(picture.nv12, format="nv12"))
         return CodecFrame(
             sequence,
