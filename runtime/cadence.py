@@ -32,9 +32,9 @@ NEAR_RANGE, NEAR_RANGE_BLOCKS = 0.75, 0.01
 LOST_BLOCKS, KEPT = 0.5, 0.25
 # Over eight pictures of an empty car park, noise moves 0.4 % of the blocks so far; one car in it, 3 %.
 STILL_MODEL_PX, STILL_BLOCKS = 1.0, 0.005
-# A B-picture's blocks that are predicted from what is shown later have no vector into the past: in rotating test
-# clips nine of ten. A window between two such pictures would tell of nothing, so they wait for a better one.
-B_LOST = 0.1
+# Blocks that are predicted only from what is shown later have no vector into the past: in rotating test clips, nine of
+# ten of a B-picture. A window between two such pictures would tell of nothing, so it waits for a better one.
+AHEAD_BLOCKS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,11 @@ def lost(came: Displacement) -> float:
     return 1 - float(came.valid.mean())
 
 
-def may_end(pict_type: str, lost_blocks: float) -> bool:
-    """Whether a picture may be the last of a window, or a keyframe between two."""
-    return pict_type != "B" or lost_blocks <= B_LOST
+def looks_ahead(pict_type: str, field: MotionField) -> bool:
+    """Whether too much of a picture is told by pictures that are shown later. Not of every B-picture: some encoders
+    send nothing else, and predict them all from the past."""
+    missing = int(np.count_nonzero(field.mode == BlockMode.MISSING))
+    return pict_type == "B" and missing > AHEAD_BLOCKS * field.mode.size
 
 
 def ends(window: Gathered, window_pictures: int) -> bool:

@@ -78,25 +78,7 @@ class Windower:
             self._drop()  # after a gap the open window may be old news
         if damaged:
             return self.flush()  # what was fused before the damage is sound
-        if not self._takes_part(frame):
-            return []
-        if self._base is None:
-            return [] if frame.pict_type == "B" else [self._begin(frame)]
-        if motion.link is Link.RESET or self._shows_another_scene(frame, motion):
-            return [*self._close(), self._begin(frame)]
-        came = self._chain.follow(
-            motion, frame.sequence - self._base.sequence, is_reference=frame.is_reference
-        )
-        if not cadence.may_end(frame.pict_type, cadence.lost(came)):
-            return []
-        if self._windows == self._windows_per_gop:
-            self._chain.rebase(came, is_reference=frame.is_reference)
-            return [self._anchor(frame)]
-        self._tip, self._came = frame, came
-        if not self._ends(frame, motion, came):
-            return []
-        self._chain.rebase(came, is_reference=frame.is_reference)
-        return self._close()
+        return self._chained(frame, motion) if self._takes_part(frame) else []
 
     def flush(self) -> list[Keyframe | FusedWindow]:
         """The open window, at the stream's end; what comes after begins anew."""
@@ -109,15 +91,37 @@ class Windower:
         self._drop()
         self._last = None
 
+    def _chained(self, frame: CodecFrame, motion: MotionField) -> list[Keyframe | FusedWindow]:
+        """The next picture of the chain, or the first of a new one."""
+        ahead = cadence.looks_ahead(frame.pict_type, motion)
+        resets = motion.link is Link.RESET
+        # From a picture that none refers to, or that refers to later ones, no chain would lead on.
+        may_begin = resets or (frame.is_reference and not ahead)
+        if self._base is None:
+            return [self._begin(frame)] if may_begin else []
+        if resets or (self._shows_another_scene(frame, motion, ahead) and may_begin):
+            return [*self._close(), self._begin(frame)]
+        pictures = frame.sequence - self._base.sequence
+        came = self._chain.follow(motion, pictures, is_reference=frame.is_reference)
+        if ahead:
+            return []
+        if self._windows == self._windows_per_gop:
+            self._chain.rebase(came, is_reference=frame.is_reference)
+            return [self._anchor(frame)]
+        self._tip, self._came = frame, came
+        if not self._ends(frame, motion, came):
+            return []
+        self._chain.rebase(came, is_reference=frame.is_reference)
+        return self._close()
+
     def _takes_part(self, frame: CodecFrame) -> bool:
         return self._b_frames == "use" or frame.pict_type != "B" or frame.is_reference
 
-    def _shows_another_scene(self, frame: CodecFrame, motion: MotionField) -> bool:
+    def _shows_another_scene(self, frame: CodecFrame, motion: MotionField, ahead: bool) -> bool:
         """At once after a cut; but a stream in which every picture looks like one gets no more keyframes for it
         than windows."""
         before = self._tip or self._base
-        # A B-picture beside a cut may be predicted from its own side alone.
-        if frame.pict_type != "B" and before is not None and not self._cut:
+        if before is not None and not ahead and not self._cut:
             unknown = cadence.unknown(motion)
             self._cut = unknown >= cadence.CUT_UNKNOWN and cadence.is_cut(
                 unknown, cadence.unlike(before.picture, frame.picture)

@@ -81,10 +81,17 @@ def test_what_is_lost_counts_as_lost_and_not_as_moving() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pict_type", "lost", "may"), [("P", 1.0, True), ("B", 0.1, True), ("B", 0.11, False)]
+    ("pict_type", "mode", "ahead"),
+    [("B", BlockMode.MISSING, True), ("B", BlockMode.INTRA, False), ("P", BlockMode.MISSING, False)],
 )
-def test_a_b_picture_ends_a_window_only_when_it_is_traced(pict_type: str, lost: float, may: bool) -> None:
-    assert cadence.may_end(pict_type, lost) is may
+def test_a_b_picture_without_vectors_into_the_past_looks_ahead(
+    pict_type: str, mode: BlockMode, ahead: bool
+) -> None:
+    field = uniform_field(blocks=(4, 5))
+    field.mode.flat[:2] = mode
+    assert not cadence.looks_ahead(pict_type, field)  # a tenth may
+    field.mode.flat[:3] = mode
+    assert cadence.looks_ahead(pict_type, field) is ahead
 
 
 @lru_cache(maxsize=4)
