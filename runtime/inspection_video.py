@@ -35,7 +35,13 @@ class OverlayVideo:
         """`rate` is in pictures a second; 0: unknown."""
         self._container = av.open(file, "w", format="mp4")
         shown = Fraction(rate or USUAL_RATE).limit_denominator(1001)
-        self._stream: VideoStream = self._container.add_stream("libx264", shown, options=OPTIONS)
+        try:
+            self._stream: VideoStream = self._container.add_stream("libx264", shown, options=OPTIONS)
+        except ValueError as error:  # av.codec.codec.UnknownCodecError
+            self._container.close()
+            raise DumpError(
+                "An overlay as MP4 wants libx264, found a PyAV without it. Install PyAV's own wheel, or draw a PNG."
+            ) from error
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = Fraction(1, TICKS_PER_S)
         self._size: tuple[int, int] | None = None
@@ -65,14 +71,24 @@ class OverlayVideo:
         image.pts, image.time_base = self._last_pts, Fraction(1, TICKS_PER_S)
         self._container.mux(self._stream.encode(image))
 
+    def _close(self) -> None:
+        try:
+            self._container.close()
+        except av.FFmpegError as error:  # what the file itself said does not come through libavformat
+            raise DumpError(
+                "An overlay as MP4 wants its file to be written, found that it cannot be. Is the disk full?"
+            ) from error
+
     def __enter__(self) -> OverlayVideo:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._size is not None:
-            self._container.mux(self._stream.encode(None))
-        if kind is None and self._size is None:
-            raise DumpError("An overlay wants pictures, found none. Name a source that has some.")
-        self._container.close()
+        try:
+            if kind is None and self._size is None:
+                raise DumpError("An overlay wants pictures, found none. Name a source that has some.")
+            if kind is None:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._close()

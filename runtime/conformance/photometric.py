@@ -206,8 +206,8 @@ def _telling_blocks(shown: _Shown, scale: np.ndarray) -> np.ndarray:
         return blocks
     places = _points(blocks, motion, scale)
     texture = bilinear(shown.luma, places[..., 1], places[..., 0]).std(-1)
-    blocks = blocks[texture >= TEXTURE_LEVELS]
-    return blocks[:: max(1, -(-len(blocks) // MAX_BLOCKS))]
+    rich: np.ndarray = blocks[texture >= TEXTURE_LEVELS]
+    return rich[:: max(1, -(-len(rich) // MAX_BLOCKS))]
 
 
 def _points(blocks: np.ndarray, motion: MotionField, scale: np.ndarray) -> np.ndarray:
