@@ -15,6 +15,7 @@ FOLDERS = {
     "magno.export": "export",
     "magno.calibration": "calibration",
     "magno.training": "training",
+    "magno.training.ablations": "training/ablations",
     "magno.training.scenes": "training/scenes",
     "magno.training.questions": "training/questions",
 }

@@ -15,6 +15,7 @@ VERBS = {
         "magno.runtime.inspect_cli",
         "say what a video source sends: pictures, vectors, motion, breaks",
     ),
+    "eval": ("magno.training.eval_cli", "ask a bundle many questions whose answers are known"),
     "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
 }
 INTERRUPTED = 130

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import math
 import sys
 import tempfile
 from collections import Counter
@@ -29,21 +28,11 @@ from magno.runtime.units import MagnoError, Query
 from magno.training.clips import photographs, random_settings, write_clip
 from magno.training.dataset import HELD_OUT, PICTURES
 from magno.training.phrases import DIRECTION_QUESTIONS
+from magno.training.score import wilson
 from magno.training.world import Scene, random_scene, render
 
 FIRST_SEED = HELD_OUT + 1_000_000  # apart from the clips that training looked at to report its progress
 CHANCE = 0.25
-Z95 = 1.96
-
-
-def wilson(right: int, asked: int) -> tuple[float, float]:
-    """95 % interval of a share."""
-    if not asked:
-        return 0.0, 1.0
-    share, spread = right / asked, Z95**2 / asked
-    middle = (share + spread / 2) / (1 + spread)
-    half = Z95 * math.sqrt(share * (1 - share) / asked + spread / (4 * asked)) / (1 + spread)
-    return middle - half, middle + half
 
 
 def ask_about(

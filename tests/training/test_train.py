@@ -10,7 +10,7 @@ import pytest
 from magno.export.checkpoint import load_checkpoint
 from magno.training import dataset, train
 from magno.training.dataset import HELD_OUT, make_shard
-from magno.training.evaluate import wilson
+from magno.training.score import wilson
 from magno.training.train import rate
 
 
