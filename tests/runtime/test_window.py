@@ -198,7 +198,7 @@ def test_a_window_holds_nothing_but_sound_chained_pictures(
         assert item.displacement.pictures == last - first
         came, valid = item.displacement.px[..., 0], item.displacement.valid > 0
         assert (came[valid] == last - first).all()  # each picture brings a pixel, shown or left out
-        assert valid.all() or "c" in letters[:last]
+        assert valid.all() or "c" in letters[: last + 1]
         done, tip = done + 1, last
         assert done <= windows
 
