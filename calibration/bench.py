@@ -24,6 +24,14 @@ BENCHES = {
         "magno.calibration.mutants",
         "damaged streams: nothing may fail, and no broken chain seem sound",
     ),
+    "kills": (
+        "magno.calibration.kills",
+        "reader processes killed and stopped: noticed, replaced, no question lost",
+    ),
+    "reconnect": (
+        "magno.calibration.reconnect",
+        "a camera that goes and comes: told, fresh again, nothing leaks",
+    ),
     "ttft": ("magno.calibration.ttft", "time to first token: prefilled while watching, or when asked"),
 }
 TOOLS = ("magno", "onnxruntime", "llama-cpp-python", "av", "numpy")

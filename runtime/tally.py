@@ -32,6 +32,7 @@ class CameraStatus:
     error: str  # one sentence, when lost
     reconnects: int = 0  # times that the camera came back to the same reader process
     restarts: int = 0  # reader processes that were replaced
+    reader_pid: int | None = None  # of the newest reader process
 
 
 class Tally:

@@ -111,6 +111,7 @@ class Watcher:
             tally.error,
             tally.reconnects,
             tally.restarts,
+            None if self._reader is None else self._reader.pid,
         )
 
     def close(self) -> None:
