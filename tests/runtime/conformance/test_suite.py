@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from magno.runtime.camera.calibrated import VectorConvention
+from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance import ffmpeg, suite
+from magno.runtime.conformance.encoding import Encoding, encode
 from magno.runtime.conformance.vector_sources import VectorSource
 from magno.runtime.conformance.verdict import Case, Verdict, verdict
 from magno.runtime.conformance.window_tests import CRFS, MOTIONS, PRESETS, REFERENCES, combinations
@@ -75,6 +77,44 @@ def test_lie_is_found_out(name: str) -> None:
     for finder in finders:
         told = TESTS[finder](telling(lie))
         assert told.passed is False, f"{finder}: {told.found}"
+
+
+def coarse_encoder(block_px: int) -> VectorSource:
+    """An encoder that tells one vector a block of 16 or 32 px, and knows of no intra blocks, as hardware does."""
+
+    def encode_and_tell(pictures: Sequence[np.ndarray]) -> tuple[list[AccessUnit], list[CodecFrame]]:
+        units = encode(pictures, Encoding())
+        return units, [replace(frame, motion=coarse(frame.motion)) for frame in ffmpeg.decode(units, "h264")]
+
+    def coarse(motion: MotionField | None) -> MotionField:
+        assert motion is not None
+        times = block_px // motion.block_px
+        mode = np.full(
+            (-(-motion.mode.shape[0] // times), -(-motion.mode.shape[1] // times)), BlockMode.INTER, np.uint8
+        )
+        vectors = np.ascontiguousarray(motion.mv_qpel[::times, ::times])
+        return MotionField(vectors, mode, block_px, motion.coded_size, motion.link)
+
+    caps = replace(SOFTWARE.caps["h264"], block_px=block_px, has_intra=False)
+    return VectorSource("coarse", SOFTWARE.device, {"h264": caps}, encode=encode_and_tell)
+
+
+@pytest.mark.parametrize("block_px", [16, 32])
+def test_encoder_with_coarse_blocks_passes_what_it_is_asked(block_px: int) -> None:
+    source = coarse_encoder(block_px)
+    tests = suite.tests_of(source, full=False)
+    assert set(tests) == {*suite.TESTS, "cross_source"}  # how the stream is made is its own affair
+    for name in set(tests) - {"fusion"}:  # what a block of 32 px comes to over 30 pictures is another matter
+        told = tests[name](source)
+        assert told.passed, f"{name}: {told.found}"
+
+
+def test_source_that_holds_pictures_back_is_told_in_a_sentence() -> None:
+    def decode(units: Sequence[AccessUnit], codec: str) -> list[CodecFrame]:
+        return ffmpeg.decode(units, codec)[:-1]
+
+    with pytest.raises(CameraError, match="Wanted 4 pictures back from ffmpeg, found 3"):
+        TESTS["still"](replace(SOFTWARE, decode=decode))
 
 
 def test_vectors_of_a_stream_are_held_against_the_software_decoder() -> None:
