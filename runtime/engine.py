@@ -28,9 +28,10 @@ from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.scheduler import Scheduler, immediate
 from magno.runtime.spec import ModelSpec
 from magno.runtime.stream import check_budget
+from magno.runtime.tally import CameraStatus
 from magno.runtime.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
-from magno.runtime.watcher import CameraStatus, Watcher
+from magno.runtime.watcher import Watcher
 
 
 class EngineError(MagnoError):
