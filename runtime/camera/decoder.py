@@ -13,6 +13,7 @@ import logging
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import av
@@ -25,6 +26,8 @@ from magno.runtime.camera.concealment import heard_concealing
 from magno.runtime.camera.continuity import Repeats, Steps, is_gap
 from magno.runtime.camera.examine import Facts, examiner, of_kind
 from magno.runtime.camera.in_flight import Fed, InFlight
+from magno.runtime.camera.luma import luma_of
+from magno.runtime.camera.references import References, Shown
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.shrink import Shrink
 from magno.runtime.camera.side_data import exported_vectors
@@ -76,6 +79,7 @@ class Decoder:
         self._shrink = Shrink(picture_px)
         self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
         self._in_flight = InFlight()
+        self._references = References()
         self._held: deque[tuple[VideoFrame, Fed]] = deque()
         self._refuses_b = b_frames == "refuse"
         self._lost = True  # something is missing before the next unit; at first, all that came before
@@ -188,6 +192,8 @@ class Decoder:
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks
             motion = motion_field(vectors, coded_size, intact=link is not Link.BROKEN, link=link)
+            shown = Shown(fed.number, partial(luma_of, frame))
+            motion = self._references.take(motion, fed.facts, (frame.width, frame.height), shown)
         elif link is Link.BROKEN:
             return None
         picture = self._shrink.shrink(frame)

@@ -7,7 +7,7 @@ what type a picture is; the others nothing, and what the decoder makes of them h
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -47,7 +47,8 @@ class Facts:
     kind: str = ""  # "I", "P", "B"; empty: it does not say
     is_reference: bool = True  # others may be predicted from it
     reach: int = 1  # all it may point into is among so many reference pictures, the newest in decode order
-    choices: int = 1  # among so many of them, the decoder does not say which a past vector points into
+    choices: int = 1  # a past vector points into one of so many; no decoder says which
+    held: int = 1  # reference pictures that the stream keeps at most
     entry: bool = False  # nothing that follows points to before it
     recovery: int | None = (
         None  # after so many reference pictures all is right again, wherever decoding began
@@ -95,6 +96,7 @@ class H264Examiner:
         self._pps: dict[int, Pps] = {}
         self._sets: dict[int, tuple[Pps, Sps]] = {}
         self._last_frame_num: int | None = None  # of the last reference picture
+        self._after_b = False  # which was a B-picture
         boxed = avcc(extradata or b"")
         self._length_bytes, nals = boxed or (0, nal_heads(extradata or b""))
         for nal in nals:
@@ -131,8 +133,10 @@ class H264Examiner:
             return None
         head, sps = found[0]
         facts = _facts([slice_head for slice_head, _ in found], sps, recovery, self._missing(head, sps))
+        if self._after_b and facts.kind == "P":  # the newest decoded are not the newest shown
+            facts = replace(facts, choices=facts.held)
         if head.reference:
-            self._last_frame_num = head.frame_num
+            self._last_frame_num, self._after_b = head.frame_num, facts.kind == "B"
         return H264Picture(facts, head, sps)
 
     def _learn(self, nal: bytes) -> None:
@@ -172,7 +176,8 @@ def _facts(heads: list[SliceHead], sps: Sps, recovery: int | None, missing: int)
         kind,
         head.reference,
         reach=0 if kind == "I" else held if reordered or kind == "B" else listed,
-        choices=held if reordered else listed,
+        choices=held if reordered else max(1, listed),
+        held=held,
         entry=head.idr,
         recovery=recovery,
         missing=missing,
