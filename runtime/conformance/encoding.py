@@ -84,7 +84,7 @@ def _context(encoding: Encoding, size: tuple[int, int]) -> VideoCodecContext:
 
 def _options(encoding: Encoding) -> dict[str, str]:
     if encoding.encoder == "libx264":
-        params = {
+        params: dict[str, int | str] = {
             "ref": encoding.references,
             "bframes": encoding.b_pictures,
             "b-adapt": 0,
@@ -93,9 +93,21 @@ def _options(encoding: Encoding) -> dict[str, str]:
             "intra-refresh": int(encoding.intra_refresh),
             "slices": encoding.slices,
         }
-        text = ":".join(f"{name}={value}" for name, value in params.items())
-        return {"preset": encoding.preset, "crf": str(encoding.crf), "x264-params": text}
+        return {"preset": encoding.preset, "crf": str(encoding.crf), "x264-params": _joined(params)}
     if encoding.encoder == "libx265":
-        return {"preset": encoding.preset, "x265-params": "log-level=none:bframes=0:pools=none"}
+        params = {
+            "ref": encoding.references,
+            "bframes": encoding.b_pictures,
+            "keyint": encoding.gop,
+            "scenecut": 0,
+            "open-gop": 0,
+            "log-level": "none",
+            "pools": "none",
+        }
+        return {"preset": encoding.preset, "x265-params": _joined(params)}
     quantiser = str(min(max(encoding.crf - 21, 2), 31))  # 2 at x264's own quality, 24 where x264 has 45
     return {"qmin": quantiser, "qmax": quantiser}
+
+
+def _joined(params: dict[str, int | str]) -> str:
+    return ":".join(f"{name}={value}" for name, value in params.items())

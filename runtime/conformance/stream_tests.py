@@ -56,7 +56,7 @@ def b_pictures(source: VectorSource) -> Verdict:
         except CameraError as error:
             cases.append(Case(encoding.codec, "B" in str(error), str(error)))
             continue
-        share = float((errors_px(frames, scene, MARGIN_PX) < EXACT_PX).mean())
+        share = right_share(errors_px(frames, scene, MARGIN_PX))
         seen = [motion_of(frame) for frame in frames if frame.pict_type == "B"]
         told = sum(float((KNOWN[motion.mode] > 0).mean()) for motion in seen) / max(1, len(seen))
         found = f"{share:.1%} right; {len(seen)} B-pictures, {told:.0%} of their blocks have a past vector"
@@ -96,7 +96,7 @@ def intra_refresh(source: VectorSource) -> Verdict:
     sound = all(motion.link is Link.OK for motion in fields)
     coverage = min(float((KNOWN[motion.mode] > 0).mean()) for motion in fields)
     wander = float(np.mean([(motion.mode == BlockMode.INTRA).mean() for motion in fields]))
-    share = float((errors_px(frames, scene, MARGIN_PX) < EXACT_PX).mean())
+    share = right_share(errors_px(frames, scene, MARGIN_PX))
     found = (
         f"{'sound' if sound else 'broken'}, {share:.1%} right, {coverage:.0%} of the blocks known at least"
     )
@@ -138,6 +138,11 @@ def agreement(frames: Sequence[CodecFrame], others: Sequence[CodecFrame]) -> flo
         agree += int(((off <= 1) & known).any((1, 3))[compared].sum())
         total += int(compared.sum())
     return agree / total if total else 0.0
+
+
+def right_share(errors_px: np.ndarray) -> float:
+    """Share of the vectors that are right; what is not told is not wrong."""
+    return float((errors_px < EXACT_PX).mean()) if len(errors_px) else 1.0
 
 
 def _encodings(source: VectorSource, wanted: Callable[[str], bool]) -> list[Encoding]:
