@@ -13,7 +13,8 @@ demo: setup
 	@$(MAKE) -s --no-print-directory $(BUNDLE)/manifest.json
 	@$(BIN)/python -m magno_ros.demo --bundle $(BUNDLE) --clip $(CLIP) $(DEMO_FLAGS)
 
-test: setup
+test:
+	@./setup.sh test
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 # runtime/ is typed as it is installed, magno.runtime: mypy cannot see through the folder mapping of setup.py.

@@ -2,6 +2,7 @@
 # Makes .venv with magno, its tools and, on x86-64, a ROS 2 with our interfaces. `make setup` calls it.
 #
 #   PYTHON=python3.12 ./setup.sh     another Python, 3.10 or newer
+#   ./setup.sh test                  the same, and what tests of live cameras want: GStreamer. `make test` calls it.
 #
 # Every step leaves a stamp in .venv, named by a hash of what it was made from: a step runs again when its
 # inputs changed or when it was cut short, and a set-up that is complete costs well under a second.
@@ -10,6 +11,11 @@ cd "$(dirname "$(readlink -f "$0")")"
 root=$PWD venv=$PWD/.venv stamps=$PWD/.venv/.magno-setup logs=$PWD/build
 python=${PYTHON:-python3}
 torch=torch==2.13.0 # a CPU build where pip is given an index that has one (PIP_EXTRA_INDEX_URL)
+# GStreamer and its RTSP server, for tests; on a robot only for cameras that are named by a gst: pipeline.
+test_packages=(
+  gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  gstreamer1.0-plugins-ugly python3-gi gir1.2-gst-plugins-base-1.0 gir1.2-gst-rtsp-server-1.0
+)
 heartbeat_s=10 long_heartbeat_s=30 # the long one once a step is a minute old
 # A sourced ROS would shadow the one in the venv; a venv switched on elsewhere is none of ours.
 unset PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH COLCON_PREFIX_PATH CMAKE_PREFIX_PATH VIRTUAL_ENV
@@ -36,9 +42,9 @@ watch() {
   return 0
 }
 
-# step NAME TEXT KEY COMMAND...: runs COMMAND unless it has already been run with the same KEY.
+# attempt NAME TEXT KEY COMMAND...: runs COMMAND unless it has already been run with the same KEY; its exit code.
 child=
-step() {
+attempt() {
   local name=$1 text=$2 key=$3 log=$logs/setup-$1.log began=$SECONDS status=0
   shift 3
   [ "$(cat "$stamps/$name" 2>/dev/null || true)" = "$key" ] && return
@@ -53,11 +59,17 @@ step() {
   child=
   if [ "$status" != 0 ]; then
     tail -n 25 "$log" >&2
-    die "$name failed (exit code $status); the whole log is ${log#"$root"/}. ${hint:-}"
+    return "$status"
   fi
   mkdir -p "$stamps"
   printf '%s\n' "$key" >"$stamps/$name"
   say "  $name done, $((SECONDS - began)) s"
+}
+# step, with the same words: the set-up ends where it fails.
+step() {
+  local status=0
+  attempt "$@" || status=$?
+  [ "$status" = 0 ] || die "$1 failed (exit code $status); the whole log is build/setup-$1.log. ${hint:-}"
 }
 stop() {
   if [ -n "$child" ]; then
@@ -99,8 +111,28 @@ apt_install() {
   local before=()
   while [ "$1" != -- ]; do before+=("$1") && shift; done
   shift
-  "${before[@]+"${before[@]}"}" env DEBIAN_FRONTEND=noninteractive apt-get update -q
-  "${before[@]+"${before[@]}"}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+  local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120 -o Acquire::http::Timeout=15)
+  "${before[@]+"${before[@]}"}" "${apt[@]}" update
+  "${before[@]+"${before[@]}"}" "${apt[@]}" install -y --no-install-recommends "$@"
+}
+
+# What tests want of the system and can do without: nothing here ends the set-up, or waits for a password.
+install_test_packages() {
+  local states sudo=() as_root="as root: apt-get install ${test_packages[*]}"
+  local skipped="tests that want GStreamer will be skipped"
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "found no apt-get to install GStreamer with: $skipped."
+    return
+  fi
+  states=$(dpkg-query -W -f '${db:Status-Status}\n' "${test_packages[@]}" 2>&1 || true)
+  [ "$(sort -u <<<"$states")" != installed ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || { say "found no right to install GStreamer: $skipped; $as_root" && return; }
+    sudo=(sudo -n)
+  fi
+  stamps=$logs/.magno-setup attempt gstreamer "installing GStreamer with apt-get (about half a minute)" "$(date +%s%N)" \
+    apt_install "${sudo[@]+"${sudo[@]}"}" -- "${test_packages[@]}" ||
+    say "GStreamer could not be installed: $skipped; $as_root"
 }
 
 version_of() { "$1" -c 'import sys; print(sys.version_info[:2])'; }
@@ -159,4 +191,8 @@ main() {
       "$(cd ros2_pkg/magno_ros && key setup.py setup.cfg package.xml resource launch config)" install_node
   fi
 }
+[ $# = 0 ] || [ "$*" = test ] || die "wanted nothing or the word test, found $*."
 main
+if [ "${1:-}" = test ]; then
+  install_test_packages
+fi
