@@ -116,8 +116,17 @@ class DeviceSource:
     def units(self) -> Iterator[AccessUnit]:
         """Access units as they come, the first at 0 s. Raises CameraError when the camera is gone."""
         encoder = PictureEncoder()
+        for item, pts_ns, captured_ns in self.pictures():
+            if isinstance(item, Packet):
+                yield AccessUnit(bytes(item), pts_ns, captured_ns, bool(item.is_keyframe))
+            else:
+                yield encoder.encode(item, pts_ns, captured_ns)
+
+    def pictures(self) -> Iterator[tuple[Packet[Any] | VideoFrame, int, int]]:
+        """What the camera sends as it comes, with pts_ns and capture_ns: packets when it encodes, else pictures, of
+        which those that come too late are left out. Raises CameraError when the camera is gone."""
         began_ns, first_ns, last_ns = self._clock.now_ns(), None, -1
-        for item, stamp_ns in self._pictures():
+        for item, stamp_ns in self._stamped():
             first_ns = stamp_ns if first_ns is None else first_ns
             pts_ns = max(stamp_ns - first_ns, last_ns + 1)  # a driver's clock may stutter
             if self._request.until_s is not None and pts_ns > self._request.until_s * NS_PER_S:
@@ -126,14 +135,12 @@ class DeviceSource:
                 self._clock.sleep_until_ns(began_ns + pts_ns)
             now_ns = self._clock.now_ns()
             captured_ns, last_ns = capture_ns(stamp_ns, now_ns), pts_ns
-            if isinstance(item, Packet):
-                yield AccessUnit(bytes(item), pts_ns, captured_ns, bool(item.is_keyframe))
-            elif now_ns - captured_ns < LATE_NS:
-                yield encoder.encode(item, pts_ns, captured_ns)
+            if isinstance(item, Packet) or now_ns - captured_ns < LATE_NS:
+                yield item, pts_ns, captured_ns
             else:
                 self.dropped += 1
 
-    def _pictures(self) -> Iterator[tuple[Packet[Any] | VideoFrame, int]]:
+    def _stamped(self) -> Iterator[tuple[Packet[Any] | VideoFrame, int]]:
         """Packets of a camera that encodes, decoded pictures of others, each with its driver's time."""
         tick_ns = (self._stream.time_base or 0) * NS_PER_S
         try:

@@ -25,7 +25,17 @@ from typing import BinaryIO, cast
 
 from magno.runtime.camera import gstreamer_feed
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.gstreamer_feed import CAPS, ERROR, GAP, GOODBYE_S, HEAD, NO_GI, OPENED, UNIT
+from magno.runtime.camera.gstreamer_feed import (
+    CAPS,
+    ERROR,
+    GAP,
+    GOODBYE_S,
+    HEAD,
+    NO_GI,
+    OPENED,
+    RAW_CAPS,
+    UNIT,
+)
 from magno.runtime.camera.request import MAX_RATE, CameraError, CameraRequest
 from magno.runtime.camera.wire import MAX_SIDE_PX, MAX_UNIT_BYTES
 from magno.runtime.clock import NS_PER_S, Clock
@@ -34,6 +44,7 @@ from magno.runtime.units import AccessUnit
 SCHEME = "gst:"
 NAMED_SINK = re.compile(r"!\s*appsink\b[^!]*\bname\s*=\s*\"?sink\b[^!]*$")
 TAIL = f" ! h264parse config-interval=-1 ! {CAPS} ! appsink name=sink"  # -1: parameter sets with every IDR
+RAW_TAIL = " ! appsink name=sink"
 SILENCE_S = 10.0  # without a unit for so long, the pipeline is stuck
 MAX_AGE_NS = 10 * NS_PER_S
 SYSTEM_PATH = "/usr/bin:/bin:/usr/local/bin"
@@ -49,12 +60,18 @@ def open_source(request: CameraRequest, clock: Clock) -> GStreamerSource:
 def command_for(request: CameraRequest, python: str | None = None) -> list[str]:
     """What plays the pipeline of a request. Raises CameraError when there is no Python for it."""
     text = complete(request.url[len(SCHEME) :].strip())
-    return [python or python_with_gi(), "-I", gstreamer_feed.__file__, text, request.pace]
+    return [python or python_with_gi(), "-I", gstreamer_feed.__file__, text, request.pace, CAPS]
 
 
-def complete(text: str) -> str:
+def raw_command_for(request: CameraRequest) -> list[str]:
+    """The same for a pipeline that ends in NV12 pictures."""
+    text = complete(request.url[len(SCHEME) :].strip(), RAW_TAIL)
+    return [python_with_gi(), "-I", gstreamer_feed.__file__, text, request.pace, RAW_CAPS]
+
+
+def complete(text: str, tail: str = TAIL) -> str:
     """The whole pipeline of what a url says. Pure."""
-    return text if NAMED_SINK.search(text) else text.rstrip(" !\n") + TAIL
+    return text if NAMED_SINK.search(text) else text.rstrip(" !\n") + tail
 
 
 def python_with_gi() -> str:
@@ -83,6 +100,8 @@ class GStreamerSource:
         self.dropped = 0  # units that reading was too slow for
         self._text = request.url[len(SCHEME) :].strip()
         self._python = command[0]
+        self._wanted = "NV12 pictures" if command[-1] == RAW_CAPS else "H.264"
+        self._end = "something that makes NV12" if command[-1] == RAW_CAPS else "an H.264 encoder or parser"
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -177,8 +196,8 @@ class GStreamerSource:
 
     def _fault(self, found: str) -> CameraError:
         return CameraError(
-            f"Wanted H.264 from the GStreamer pipeline {self._text[:200]!r}, found {found}. "
-            "Try it with gst-launch-1.0, and end it in an H.264 encoder or parser."
+            f"Wanted {self._wanted} from the GStreamer pipeline {self._text[:200]!r}, found {found}. "
+            f"Try it with gst-launch-1.0, and end it in {self._end}."
         )
 
 

@@ -1,6 +1,6 @@
 """Run by a Python that has gi: plays a GStreamer pipeline, writes what its appsink gets to standard output.
 
-    /usr/bin/python3 -I gstreamer_feed.py 'videotestsrc is-live=true ! x264enc ! h264parse ! appsink name=sink' live
+    /usr/bin/python3 -I gstreamer_feed.py 'videotestsrc ! x264enc ! h264parse ! appsink name=sink' live CAPS
 
 gi comes from the distribution, for the distribution's Python, and a virtual environment may have another; a crash in
 a plugin takes nothing but this process. So it imports nothing of magno. A message is a head (HEAD) and its bytes.
@@ -23,6 +23,7 @@ HEAD = struct.Struct(
 )  # kind, pts_ns, capture_ns (0: unknown), whether it is a key, bytes that follow
 OPENED, UNIT, GAP, ERROR, NO_GI = b"MGSO", b"MGSU", b"MGSG", b"MGSE", b"MGSN"
 CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
+RAW_CAPS = "video/x-raw,format=NV12"  # for an encoder of our own
 LIMIT = 8  # units that wait, and buffers that the appsink holds
 LOOK_NS = 100_000_000
 GOODBYE_S = 2.0
@@ -86,11 +87,11 @@ class Outbox:
 class Feed:
     """One pipeline, from its start to its end."""
 
-    def __init__(self, gst: Any, text: str, *, paced: bool) -> None:
+    def __init__(self, gst: Any, text: str, caps: str, *, paced: bool) -> None:
         self._gst, self._paced = gst, paced
         self._pipeline = gst.parse_launch(text)
         self._sink = self._pipeline.get_by_name("sink")
-        self._sink.set_property("caps", gst.Caps.from_string(CAPS))
+        self._sink.set_property("caps", gst.Caps.from_string(caps))
         self._sink.set_property("max-buffers", LIMIT)
         self._bus = self._pipeline.get_bus()
         self._told = False  # what the stream is
@@ -167,7 +168,7 @@ def main() -> int:
     Gst.init(None)
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
-        Feed(Gst, sys.argv[1], paced=sys.argv[2] == "live").play(outbox)
+        Feed(Gst, sys.argv[1], sys.argv[3], paced=sys.argv[2] == "live").play(outbox)
     except (GLib.Error, RuntimeError) as error:
         text = getattr(error, "message", None) or str(error)
         outbox.put((ERROR, 0, 0, False, text.encode()[:500]), wait=True)

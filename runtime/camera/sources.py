@@ -16,7 +16,7 @@ from magno.runtime.units import AccessUnit
 STANDARD_INPUT = "-"
 RAW_SUFFIXES = (".h264", ".264")
 NO_SCHEMES = ("annexb", "units", "pictures")
-SHORT_SCHEMES = ("gst", "lavfi")  # what follows their colon is no place
+SHORT_SCHEMES = ("gst", "jetson", "lavfi")  # what follows their colon is no place
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ SOURCES = {
     "gst": Kind(
         "magno.runtime.camera.gstreamer", True, 15.0, 15.0
     ),  # gst:v4l2src ! x264enc: a GStreamer pipeline
+    # jetson:v4l2:///dev/video0 or jetson:gst:nvarguscamerasrc ! nvvidconv: vectors of a Jetson's own encoder
+    "jetson": Kind("magno.runtime.camera.jetson_camera", True, 15.0, 15.0),
     **dict.fromkeys(FAMILIES, URL),  # rtsp, http, udp and so on
 }
 
