@@ -5,9 +5,9 @@ pictures shown, or where `cadence.ends` says so. What ends it early: an intra pi
 becomes the next keyframe; a gap in the sequence or another picture size, after which the next intact picture does;
 a damaged picture (BROKEN), after which nothing is shown to the model until an intact one.
 
-B-pictures: `skip` leaves out those that no other picture refers to, so a window ends with the next picture that
-takes part. `use` has them all: they fork off the chain, and one that is well traced may end a window and be the
-base of the next. In clips of known motion that gained nothing (0.64 px against 0.39 where a window ended so).
+B-pictures: `skip` leaves out those that no other picture refers to, and ends no window with the others. `use` has
+them all: they fork off the chain, and one that is well traced may end a window and be the base of the next. In clips
+of known motion that gained nothing (0.64 px against 0.39 where a window ended so).
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Windower:
         self._windows = 0  # done in this GOP
         self._since_keyframe = 0  # pictures
         self._cut = False  # another scene has begun since then
+        self._since_plain = 0  # pictures since one that is no B-picture
         self._last: CodecFrame | None = None
         self._chain = Chain()
         self._base: CodecFrame | None = None  # the picture that the open window starts from
@@ -70,6 +71,7 @@ class Windower:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
         last, self._last = self._last, frame
         self._since_keyframe += 1
+        self._since_plain = self._since_plain + 1 if frame.pict_type == "B" else 0
         motion = frame.motion
         damaged = motion is not None and motion.link is Link.BROKEN
         if self._keyframes_only or motion is None:
@@ -103,7 +105,7 @@ class Windower:
             return [*self._close(), self._begin(frame)]
         pictures = frame.sequence - self._base.sequence
         came = self._chain.follow(motion, pictures, is_reference=frame.is_reference)
-        if ahead:
+        if ahead or self._waits(frame):
             return []
         if self._windows == self._windows_per_gop:
             self._chain.rebase(came, is_reference=frame.is_reference)
@@ -116,6 +118,11 @@ class Windower:
 
     def _takes_part(self, frame: CodecFrame) -> bool:
         return self._b_frames == "use" or frame.pict_type != "B" or frame.is_reference
+
+    def _waits(self, frame: CodecFrame) -> bool:
+        """B-pictures are coded coarsely: skipped ones that have to be followed end no window, unless no others come."""
+        skips = frame.pict_type == "B" and self._b_frames == "skip"
+        return skips and self._since_plain < self._window_pictures
 
     def _shows_another_scene(self, frame: CodecFrame, motion: MotionField, ahead: bool) -> bool:
         """At once after a cut; but a stream in which every picture looks like one gets no more keyframes for it

@@ -78,8 +78,9 @@ def run(
         ("IBBPBBPBBP", "K0 W0-3 W3-6 K9"),  # what is left out counts: a window is as long as it lasts
         ("IBPP", "K0 W0-2 W2-3"),
         ("IBPBPB", "K0 W0-2 W2-4"),
-        ("IbPbP", "K0 W0-2 W2-4"),  # a B-picture that others point into is part of the chain
-        ("IbbP", "K0 W0-2 W2-3"),
+        ("IbPbP", "K0 W0-2 W2-4"),  # a B-picture that others point into is part of the chain,
+        ("IPbP", "K0 W0-3"),  # and ends no window,
+        ("Ibbbbb", "K0 W0-2 W2-4 K5"),  # unless nothing else comes
         ("IB-BPP", "K0 K4 W4-5"),  # a B-picture is no anchor: nothing refers to it
         ("B-BIP", "K3 W3-4"),
     ],
