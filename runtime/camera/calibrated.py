@@ -11,9 +11,10 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from magno.runtime.camera.request import CameraError
@@ -127,7 +128,14 @@ def read_record(source: str, device: Device) -> ConformanceRecord | None:
 
 
 def write_record(record: ConformanceRecord) -> Path:
-    """Put a record on file, whole or not at all, in the place of the one before. Raises CameraError."""
+    """Put a record on file, whole or not at all, in the place of the one before. Raises CameraError.
+
+    Figures that are no finite numbers (a test that found nothing to measure) are left out: JSON has none."""
+    findings = tuple(
+        replace(finding, figures={name: n for name, n in finding.figures.items() if math.isfinite(n)})
+        for finding in record.findings
+    )
+    record = replace(record, findings=findings)
     path = path_of(record.source, record.device)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

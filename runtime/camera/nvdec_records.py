@@ -82,7 +82,7 @@ def from_lists(lists: Mapping[str, Sequence[int]], size: tuple[int, int]) -> Sta
     if any(length not in ((count,) if name in LISTS[:3] else (0, count)) for name, length in found.items()):
         raise _unfit(f"{count} cells of a {size[0]}x{size[1]} picture", f"lists of {tuple(found.values())}")
     try:
-        kind = np.asarray(lists["cu_type"], np.int64)
+        told = np.asarray(lists["cu_type"], np.int64)
         vectors = {name: np.asarray(lists.get(name) or [0] * count, np.int64) for name in LISTS[1:]}
     except (TypeError, ValueError, OverflowError) as error:
         raise _unfit("lists of numbers", str(error)[:100]) from error
@@ -93,7 +93,7 @@ def from_lists(lists: Mapping[str, Sequence[int]], size: tuple[int, int]) -> Sta
         np.stack([vectors[f"{name}_x"], vectors[f"{name}_y"]], -1).astype(np.int16).reshape(*grid, 2)
         for name in ("mv0", "mv1")
     )
-    kind = np.where((kind < 0) | (kind > KIND_MASK), INVALID, kind).astype(np.uint8).reshape(grid)
+    kind = np.where((told < 0) | (told > KIND_MASK), INVALID, told).astype(np.uint8).reshape(grid)
     return Statistics(kind, mv0, mv1 if mv1.any() else None)
 
 

@@ -62,6 +62,13 @@ def test_every_needed_test_must_be_there_and_have_passed(name: str) -> None:
             convention_of("nvdec", GPU)
 
 
+def test_figures_that_are_no_numbers_are_left_out() -> None:
+    figures = {"pan_px": float("inf"), "share": float("nan"), "slope": 1.0}
+    write_record(replace(RECORD, findings=(*PASSED, Finding("fusion", False, figures))))
+    record = read_record("nvdec", GPU)
+    assert record is not None and record.findings[-1].figures == {"slope": 1.0} and not record.calibrated
+
+
 def test_a_further_test_that_failed_counts_too() -> None:
     write_record(replace(RECORD, findings=(*PASSED, Finding("loss", False))))
     assert not is_calibrated("nvdec", GPU)
