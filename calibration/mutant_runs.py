@@ -92,11 +92,15 @@ def _run(stream: Stream, seen: Sequence[Seen], truth: Truth) -> int:
                 seen[index].slowest_ms = max(seen[index].slowest_ms, (now_ns - before_ns) / NS_PER_MS)
                 before_ns = now_ns
     except CameraError as error:
-        # The one that was being shown; or, where all of it has been seen, the one after it.
-        culprit = min(newest + seen[newest].sound_again, len(seen) - 1)
+        culprit = ended_at(seen, newest)
         seen[culprit].error = str(error)
         return culprit + 1
     return len(seen)
+
+
+def ended_at(seen: Sequence[Seen], newest: int) -> int:
+    """The mutant that a reader process ended at: the newest that was shown, or, where all of it has been, the next."""
+    return min(newest + seen[newest].sound_again, len(seen) - 1)
 
 
 def _judge(seen: Seen, number: int, frame: CodecFrame, truth: Truth) -> None:
