@@ -24,7 +24,11 @@ BANNED = {
     "ros2_pkg": {"magno.export", "magno.training", "torch"},
 }
 # One library, one file.
-OWNERS = {"llama_cpp": {"runtime/language.py"}, "onnxruntime": {"runtime/backends/ort.py"}}
+OWNERS = {
+    "llama_cpp": {"runtime/language.py"},
+    "onnxruntime": {"runtime/backends/ort.py"},
+    "PyNvVideoCodec": {"runtime/camera/nvdec_library.py"},
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -3,7 +3,8 @@
 A decoder with the verbs of `decoder.Decoder`. What unit, sign and order those vectors have is documented nowhere: they
 are used only where `magno inspect --conformance nvdec` has measured them, on this GPU, driver and library.
 NVDEC flags no damage but cells that it calls invalid; losses are told as for the software decoder, by the pictures'
-own numbers (H.264) and times.
+own numbers (H.264) and times. Of HEVC no header is read, so that a stream of several references is not found out: have
+the camera keep to one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from magno.runtime.camera.examine import Facts, examiner, of_kind
 from magno.runtime.camera.in_flight import Fed, InFlight
 from magno.runtime.camera.nvdec_identity import read_gpu
 from magno.runtime.camera.nvdec_records import BLOCK_PX, motion_field
+from magno.runtime.camera.references import References, Shown
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.shrink import Shrink
 from magno.runtime.camera.start_codes import StartCodes
@@ -69,12 +71,18 @@ class Decoder:
             )
         self._convention = convention or convention_of(NAME, device())
         self.caps = VectorCaps(
-            BLOCK_PX, self._convention.subpel, True, True, False, ResidualKind.PIXEL_MC, convention is None
+            BLOCK_PX,
+            self._convention.subpel,
+            has_intra=True,
+            has_skip=True,
+            has_reference=codec == "h264",
+            residual=ResidualKind.PIXEL_MC,
+            calibrated=convention is None,
         )
         self._session: Session = _library().Session(codec)
         self._start_codes, self._shrink = StartCodes(codec, extradata), Shrink(picture_px)
         self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
-        self._in_flight = InFlight()
+        self._in_flight, self._references = InFlight(), References()
         self._held: deque[tuple[Decoded, Fed]] = deque()
         self._refuses_b = b_frames == "refuse"
         self._reorders = False
@@ -178,9 +186,9 @@ class Decoder:
                 "--b-frames skip or --b-frames use."
             )
         sequence, self._sequence = self._sequence, self._sequence + 1
-        # Into which of several references a vector points is not told, so that it tells nothing.
-        told = statistics if fed.facts.choices == 1 or kind == "I" else None
-        motion = motion_field(told, picture.size, self._convention, self._link(fed))
+        motion = motion_field(statistics, picture.size, self._convention, self._link(fed))
+        luma = picture.nv12[: picture.size[1]]
+        motion = self._references.take(motion, fed.facts, picture.size, Shown(fed.number, lambda: luma))
         small = self._shrink.shrink(VideoFrame.from_ndarray(picture.nv12, format="nv12"))
         return CodecFrame(
             sequence,

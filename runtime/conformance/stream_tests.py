@@ -127,6 +127,8 @@ def agreement(frames: Sequence[CodecFrame], others: Sequence[CodecFrame]) -> flo
     `others` has blocks as fine as `frames`, or finer: a coarse block may sum up its parts in any way.
     """
     agree = total = 0
+    if len(frames) != len(others):  # the stream is not what the vectors were told of
+        return 0.0
     for one, other in zip(frames, others, strict=True):
         coarse, fine = motion_of(one), motion_of(other)
         times = coarse.block_px // fine.block_px

@@ -30,7 +30,7 @@ from magno.runtime.camera.nvdec_identity import read_gpu
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.start_codes import StartCodes, hvcc
 from magno.runtime.conformance.encoding import Encoding, encode
-from magno.runtime.conformance.known_motion import panning
+from magno.runtime.conformance.known_motion import pan, picture
 from magno.runtime.units import AccessUnit, BlockMode, CodecFrame, Link
 from tests import synthetic
 
@@ -125,13 +125,15 @@ def test_b_pictures_come_in_display_order_and_say_so(library: ModuleType) -> Non
             decoder.decode(unit)
 
 
-def test_vectors_that_may_point_into_several_references_are_missing(library: ModuleType) -> None:
-    encoding = Encoding(references=3, preset="slow")
-    frames = decode(encode(panning(SIZE, (4, -2), 6).pictures(), encoding))
-    fields = [frame.motion for frame in frames if frame.motion]
-    assert [field.link for field in fields] == [Link.RESET, *[Link.OK] * 5]
-    assert (fields[1].mode != BlockMode.MISSING).any()  # there is but one reference yet
-    assert all((field.mode == BlockMode.MISSING).all() and not field.mv_qpel.any() for field in fields[3:])
+def test_of_several_references_each_vector_says_into_which(library: ModuleType) -> None:
+    """Content that comes back every second picture: its vectors point two pictures back."""
+    shown = [picture(SIZE, pan(6 * (number // 2), 0), seed=1 + number % 2) for number in range(8)]
+    frames = decode(encode(shown, Encoding(references=2, preset="slow")))
+    for frame in frames[3:]:
+        assert frame.motion is not None and frame.motion.reference is not None
+        inter = np.isin(frame.motion.mode, (BlockMode.INTER, BlockMode.SKIP))
+        assert inter.mean() > 0.5 and (frame.motion.reference[inter] == 2).mean() > 0.9
+        assert modal(frame) == (24, 0)
 
 
 def test_a_lost_unit_breaks_the_chain_until_the_next_intra_picture(library: ModuleType) -> None:
