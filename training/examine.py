@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from magno.runtime.camera.request import CameraError
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
-from magno.runtime.units import MagnoError, Outcome, Query
+from magno.runtime.units import Outcome, Query
 from magno.training.questions_file import Question
 
 DEADLINE_MS = 60_000.0
 MAX_TOKENS = 12
 AT_ONCE = 16  # questions that wait: the engine holds so many without refusing
+ATTEMPTS = 3  # at a clip
 AHEAD = 2  # clips that are watched while another is asked about
 
 
@@ -68,15 +70,26 @@ def _camera(number: int) -> str:
     return f"clip {number}"
 
 
-def _watch(engine: Engine, number: int, question: Question) -> None:
-    engine.watch(_camera(number), str(question.clip), pace="fast", until_s=question.at_s)
+def _watch(engine: Engine, number: int, question: Question, attempts: int = ATTEMPTS) -> None:
+    """Begin to watch; again where a busy machine kept its reader from starting."""
+    try:
+        engine.watch(_camera(number), str(question.clip), pace="fast", until_s=question.at_s)
+    except CameraError as error:
+        if attempts <= 1:
+            raise CameraError(f"{question.clip}: {error}") from error
+        _watch(engine, number, question, attempts - 1)
 
 
-def _wait(engine: Engine, number: int, question: Question) -> None:
+def _wait(engine: Engine, number: int, question: Question, attempts: int = ATTEMPTS) -> None:
+    """Until all of it was watched; from its beginning again where it was lost on the way."""
     try:
         engine.wait_ended(_camera(number))
-    except MagnoError as error:
-        raise type(error)(f"{question.clip}: {error}") from error
+    except CameraError as error:
+        if attempts <= 1:
+            raise CameraError(f"{question.clip}: {error}") from error
+        engine.unwatch(_camera(number))
+        _watch(engine, number, question)
+        _wait(engine, number, question, attempts - 1)
 
 
 def _ask(engine: Engine, number: int, questions: Sequence[Question]) -> list[str]:
