@@ -5,55 +5,35 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 
-from magno.calibration.mutant_streams import GOP, SOUND_AGAIN, Stream
+from magno.calibration.mutant_judge import PICTURES, Contents, Seen, Truth
+from magno.calibration.mutant_streams import Stream
 from magno.calibration.mutations import Mutant
 from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.conformance.encoding import PICTURE_NS
-from magno.runtime.units import AccessUnit, CodecFrame, Link
+from magno.runtime.units import AccessUnit, Link
 
 PICTURE_PX = 96  # no smaller than a picture, so that no pixel of it goes unseen
-PICTURES = GOP + SOUND_AGAIN  # of one mutant
 UNITS_URL = "units://"
-
-Truth = dict[int, tuple[bytes, ...]]  # picture's number -> its pixels and vectors
-
-
-@dataclass(slots=True)
-class Seen:
-    """What came out of one mutant."""
-
-    mutant: Mutant
-    pictures: list[int] = field(default_factory=list)  # numbers, as they came
-    broken: int = 0
-    unequal: list[int] = field(default_factory=list)  # reported sound, but not the undamaged picture
-    sound: set[int] = field(default_factory=set)  # reported sound and equal to the undamaged one
-    slowest_ms: float = 0.0  # from one message to the next: no access unit took longer
-    error: str = ""  # the camera was refused, or its process went
-
-    @property
-    def sound_again(self) -> bool:
-        """Every picture from the anchor after the damage on."""
-        return self.sound >= set(range(GOP, PICTURES))
 
 
 def truth_of(stream: Stream) -> Truth:
     """The undamaged pictures, read as mutants are. Raises CameraError when the stream is not sound by itself."""
     truth: Truth = {}
+    contents = Contents()
     with _opened(stream.codec, [*stream.units]) as reader:
         for frame in reader.frames():
             if frame.motion is None or frame.motion.link is Link.BROKEN:
                 raise CameraError(f"Wanted {stream.name} to be sound, found its picture broken.")
-            truth[frame.pts_ns // PICTURE_NS] = _content(frame)
+            truth[frame.pts_ns // PICTURE_NS] = contents.of(frame)
     if len(truth) != PICTURES:
         raise CameraError(f"Wanted {PICTURES} pictures of {stream.name}, found {len(truth)}.")
     return truth
@@ -73,7 +53,7 @@ def run_mutants(stream: Stream, mutants: Sequence[Mutant], truth: Truth) -> list
 
 def _run(stream: Stream, seen: Sequence[Seen], truth: Truth) -> int:
     """One reader process; how many mutants it is done with. Before the first it is shown the stream undamaged."""
-    clock, newest = WallClock(), 0
+    clock, contents, newest = WallClock(), Contents(), 0
     units = [
         replace(unit, pts_ns=unit.pts_ns + index * PICTURES * PICTURE_NS)
         for index, these in enumerate([stream.units, *(one.mutant.units for one in seen)])
@@ -83,12 +63,13 @@ def _run(stream: Stream, seen: Sequence[Seen], truth: Truth) -> int:
         with _opened(stream.codec, units) as reader:
             before_ns = clock.now_ns()
             for frame in reader.frames():
-                now_ns = clock.now_ns()
+                now_ns, content = clock.now_ns(), contents.of(frame)
                 index, number = divmod(frame.pts_ns // PICTURE_NS - PICTURES, PICTURES)
                 if index < 0:
                     continue
                 newest = max(newest, index)
-                _judge(seen[index], number, frame, truth)
+                link = Link.OK if frame.motion is None else frame.motion.link
+                seen[index].take(number, content, link, truth[number])
                 seen[index].slowest_ms = max(seen[index].slowest_ms, (now_ns - before_ns) / NS_PER_MS)
                 before_ns = now_ns
     except CameraError as error:
@@ -101,24 +82,6 @@ def _run(stream: Stream, seen: Sequence[Seen], truth: Truth) -> int:
 def ended_at(seen: Sequence[Seen], newest: int) -> int:
     """The mutant that a reader process ended at: the newest that was shown, or, where all of it has been, the next."""
     return min(newest + seen[newest].sound_again, len(seen) - 1)
-
-
-def _judge(seen: Seen, number: int, frame: CodecFrame, truth: Truth) -> None:
-    seen.pictures.append(number)
-    if frame.motion is None or frame.motion.link is Link.BROKEN:
-        seen.broken += 1
-    elif _content(frame) == truth[number]:
-        seen.sound.add(number)
-    else:
-        seen.unequal.append(number)
-
-
-def _content(frame: CodecFrame) -> tuple[bytes, ...]:
-    arrays = [frame.picture]
-    if frame.motion is not None:
-        motion = frame.motion
-        arrays += [motion.mv_qpel, motion.mode, *([] if motion.reference is None else [motion.reference])]
-    return tuple(np.ascontiguousarray(array).tobytes() for array in arrays)
 
 
 @contextmanager

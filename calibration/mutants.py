@@ -19,7 +19,8 @@ from typing import Any
 
 from rich.table import Table
 
-from magno.calibration.mutant_runs import Seen, Truth, run_mutants, truth_of
+from magno.calibration.mutant_judge import Seen, Truth
+from magno.calibration.mutant_runs import run_mutants, truth_of
 from magno.calibration.mutant_streams import Stream, make_streams
 from magno.calibration.mutations import WHOLE_PACKETS, mutate
 from magno.runtime.units import MagnoError
@@ -155,6 +156,7 @@ def _told(one: Seen, stream: Stream) -> str:
     sizes = ", ".join(str(len(unit.data)) for unit in one.mutant.units)
     return (
         f"Mutant {one.mutant.number} of {stream.name}: {one.mutant.kind} at access unit {one.mutant.at} "
-        f"(bytes: {sizes}). Pictures {one.pictures}, {one.broken} broken, called sound and wrong {one.unequal}. "
+        f"(bytes: {sizes}). Pictures {one.pictures}, {one.broken} broken, called sound and wrong {one.unequal} "
+        f"({', '.join(sorted(one.differ)) or 'nothing'} differ). "
         f"{one.error}"
     )

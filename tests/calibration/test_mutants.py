@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.calibration.mutant_runs import PICTURES, Seen, ended_at, run_mutants, truth_of
+from magno.calibration.mutant_judge import PICTURES, Seen
+from magno.calibration.mutant_runs import ended_at, run_mutants, truth_of
 from magno.calibration.mutant_streams import GOP, Stream
 from magno.calibration.mutants import judge
 from magno.calibration.mutations import KINDS, Mutant, mutate
@@ -63,8 +64,8 @@ def test_the_judge_sees_what_is_not_the_undamaged_picture() -> None:
     truth = truth_of(stream())
     whole = Mutant(0, "packet repeated", 0, stream().units)
     assert run_mutants(stream(), [whole], truth)[0].sound == set(range(PICTURES))
-    pixels, *vectors = truth[3]
-    other = {**truth, 3: (pixels[:-1] + bytes([pixels[-1] ^ 1]), *vectors), 11: truth[10]}
+    pixels = truth[3]["pixels"]
+    other = {**truth, 3: {**truth[3], "pixels": pixels[:-1] + bytes([pixels[-1] ^ 1])}, 11: truth[10]}
     seen = run_mutants(stream(), [whole, Mutant(1, whole.kind, 0, whole.units)], other)
     assert [one.unequal for one in seen] == [[3, 11]] * 2
     figures = judge(seen)
