@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import lru_cache
 
 import numpy as np
@@ -80,36 +79,14 @@ def test_a_stream_that_sends_no_intra_picture_is_anchored_by_cadence() -> None:
     assert {judge(SCENES["pan"], window)[0] < 0.3 for window in fused} == {True}
 
 
-def told_by_truth(scene: Scene, coded: tuple[CodecFrame, ...]) -> list[CodecFrame]:
-    """Each vector's reference is the one, of the newest four, whose true motion it comes nearest to."""
-    told: list[CodecFrame] = []
-    shown: list[int] = []  # reference pictures, newest first
-    for frame in coded:
-        motion = frame.motion
-        assert motion is not None
-        if shown:
-            ways = [scene.displacement_px(picture, frame.sequence, 8) for picture in shown[:4]]
-            off = [np.hypot(*np.moveaxis(motion.mv_qpel / 4 - way, -1, 0)) for way in ways]
-            reference = (np.argmin(off, axis=0) + 1).astype(np.uint8)
-            motion = dataclasses.replace(motion, reference=reference)
-        told.append(dataclasses.replace(frame, motion=motion))
-        shown = [frame.sequence, *shown] if frame.is_reference else shown
-    return told
-
-
 @pytest.mark.parametrize("b_pyramid", [False, True])
 @pytest.mark.parametrize("kind", ["pan", "rotation", "zoom"])
 def test_four_references_fuse_to_the_true_displacement(kind: str, b_pyramid: bool) -> None:
+    """With a pyramid, P-pictures point into B-pictures too, and what is told there by later ones is not traced."""
     encoding = Encoding(preset="slow", references=4, b_pictures=3 if b_pyramid else 0, b_pyramid=b_pyramid)
-    told = told_by_truth(SCENES[kind], frames(kind, encoding))
-    reference = np.concatenate(
-        [frame.motion.reference.ravel() for frame in told[1:] if frame.pict_type == "P"]
-    )
-    assert (reference > 1).mean() > 0.02
-    # At 0.6 px a picture and four between, x264 rounds 2.4 px to 2.5 each time: 30 such pictures are off by its doing.
-    for pictures in (8, 5) if b_pyramid else (30, 8):
-        windower = Windower(pictures, 100)
-        items = [item for frame in told for item in windower.step(frame)]
-        for window in (item for item in items if isinstance(item, FusedWindow)):
+    told = [frame.motion.reference for frame in frames(kind, encoding) if frame.motion is not None]
+    assert max(reference.max() for reference in told if reference is not None) > 2
+    for pictures in (30, 8):
+        for window in windows(kind, encoding, pictures):
             error_px, traced = judge(SCENES[kind], window)
             assert error_px < BARS_PX[kind] and traced > 0.7

@@ -125,6 +125,14 @@ def test_between_blocks_the_earlier_motion_is_interpolated() -> None:
     assert fusion.chain(fusion.start(first), second).px[1, 3, 0] == 2 + 0.75 * 4
 
 
+def test_what_an_untraced_block_seems_to_have_moved_touches_no_neighbour() -> None:
+    first = uniform_field((16, 0))
+    first.mode[:, 3], first.mv_qpel[:, 3] = BlockMode.INTRA, 0
+    chain = fusion.chain(fusion.start(first), uniform_field((8, 0)))  # from a quarter of a block to the left
+    assert (chain.px[chain.valid > 0] == (2 + 4, 0)).all()
+    assert chain.valid[0].tolist() == [1, 1, 1, 0, 1, 1]
+
+
 def test_one_step_more_does_not_alter_the_chain_before() -> None:
     before = fusion.start(uniform_field((3, 5)))
     kept = before.px.copy(), before.valid.copy()
