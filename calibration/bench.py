@@ -20,6 +20,7 @@ from magno.runtime.units import MagnoError
 
 BENCHES = {
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
+    "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
     "mutants": (
         "magno.calibration.mutants",
         "damaged streams: nothing may fail, and no broken chain seem sound",
