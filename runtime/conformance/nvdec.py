@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from magno.runtime.camera import nvdec
 from magno.runtime.camera.calibrated import VectorConvention
+from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance.vector_sources import PICTURE_PX, VectorSource
 from magno.runtime.units import AccessUnit, CodecFrame
 
@@ -17,7 +19,12 @@ def open_vector_source(convention: VectorConvention) -> VectorSource:
         decoder = nvdec.Decoder(codec, None, PICTURE_PX, convention=convention)
         return [frame for unit in units for frame in decoder.decode(unit)] + decoder.flush()
 
-    caps = {
-        codec: nvdec.Decoder(codec, None, PICTURE_PX, convention=convention).caps for codec in nvdec.CODECS
-    }
-    return VectorSource(nvdec.NAME, nvdec.device(), caps, decode=decode)
+    device, caps = nvdec.device(), {}
+    for codec in nvdec.CODECS:
+        with contextlib.suppress(CameraError):  # older GPUs decode no HEVC
+            caps[codec] = nvdec.Decoder(codec, None, PICTURE_PX, convention=convention).caps
+    if not caps:
+        raise CameraError(
+            f"NVDEC wants a GPU that decodes {' or '.join(nvdec.CODECS)}, found none on {device.name}. Use ffmpeg."
+        )
+    return VectorSource(nvdec.NAME, device, caps, decode=decode)

@@ -29,6 +29,7 @@ from magno.runtime.camera.calibrated import (
 from magno.runtime.camera.nvdec_identity import read_gpu
 from magno.runtime.camera.request import CameraError
 from magno.runtime.camera.start_codes import StartCodes, hvcc
+from magno.runtime.conformance import suite
 from magno.runtime.conformance.encoding import Encoding, encode
 from magno.runtime.conformance.known_motion import pan, picture
 from magno.runtime.units import AccessUnit, BlockMode, CodecFrame, Link
@@ -170,6 +171,23 @@ def test_the_convention_that_was_measured_is_undone(library: ModuleType) -> None
     assert decoder.caps.calibrated and decoder.caps.subpel == 4 and decoder.caps.block_px == 16
     frames = [frame for unit in panned() for frame in decoder.decode(unit)]
     assert modal(frames[-1]) == (16, -8)
+
+
+def test_the_suite_measures_the_convention_and_lifts_the_flag(library: ModuleType) -> None:
+    """On H.264 alone: the stand-in has no vectors of HEVC."""
+    library.SETTINGS.sign = -1
+    source, convention = suite.open_measured("nvdec")
+    assert (
+        convention == VectorConvention(-1, 4)
+        and source.device == GPU
+        and set(source.caps) == {"h264", "hevc"}
+    )
+    source = replace(source, caps={"h264": source.caps["h264"]})
+    tests = ("translation", "unit", "order", "identity", "references", "cross_source")
+    verdicts = [suite.tests_of(source, full=False)[name](source) for name in tests]
+    assert all(verdict.passed for verdict in verdicts), verdicts
+    write_record(suite.record_of(source, convention, verdicts))
+    assert nvdec.Decoder("h264", None, 32).caps.calibrated
 
 
 def test_without_calibration_it_names_the_command(library: ModuleType) -> None:
