@@ -7,7 +7,7 @@ a damaged picture (BROKEN), after which nothing is shown to the model until an i
 
 B-pictures: `skip` leaves out those that no other picture refers to, and ends no window with the others. `use` has
 them all: they fork off the chain, and one that is well traced may end a window and be the base of the next. In clips
-of known motion that gained nothing (0.64 px against 0.39 where a window ended so).
+of known motion that gained nothing (0.6 to 0.7 px against 0.4 after thirty turning ones).
 """
 
 from __future__ import annotations
