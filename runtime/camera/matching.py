@@ -20,7 +20,11 @@ QPEL = 4
 NOISE, NOISE_SHARE = 0.15, 0.1  # levels of luma, and share of the best difference
 SAME_SPEED_QPEL = 1.0  # a picture: which of two references it is then matters little
 UNCLEAR = 0  # no number of a reference
-POOR, POOR_SHARE = 3.0, 4.0  # worse than this, and so often the usual difference, is no match at all
+POOR, POOR_SHARE, POOR_LIMIT = (
+    3.0,
+    4.0,
+    8.0,
+)  # no match: worse than so much and so often the usual, or than a limit
 AROUND, NEIGHBOURS = 4, 4  # blocks every way that are asked, and how many have to know
 AGREES_QPEL = 2.0  # a picture, from their mean
 PREDICTED = np.zeros(256, bool)
@@ -129,7 +133,7 @@ def _best(differences: np.ndarray, mv_qpel: np.ndarray) -> tuple[np.ndarray, np.
 def _poor(differences: np.ndarray) -> np.ndarray:
     """(n,) bool: partitions that look like none of the references."""
     least = differences.min(0)
-    return np.asarray(least > POOR + POOR_SHARE * np.median(least))
+    return np.asarray(least > min(POOR_LIMIT, POOR + POOR_SHARE * float(np.median(least))))
 
 
 def _ask_neighbours(
