@@ -22,7 +22,7 @@ int MAGNO_OPEN(const char *path, int flags, ...);
 int MAGNO_IOCTL(int fd, unsigned long request, ...);
 int MAGNO_CLOSE(int fd);
 
-enum { BUFFERS = 6, PLANES = 3, MIN_STREAM_BYTES = 2 << 20, VECTOR_PADDING_BYTES = 4096 };
+enum { BUFFERS = 6, MOST_BUFFERS = 32, PLANES = 3, MIN_STREAM_BYTES = 2 << 20, VECTOR_PADDING_BYTES = 4096 };
 /* In V4L2's words the raw side of an encoder is its output, and the coded one its capture. */
 #define RAW V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE
 #define CODED V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE
@@ -36,16 +36,15 @@ struct magno_encoder {
     int fd, codec, width, height;
     int streaming, finished;
     uint32_t raw_count, raw_queued; /* raw buffers that there are, and how many were ever queued, up to raw_count */
-    uint8_t *raw[BUFFERS];          /* YUV420M: luma, Cb and Cr one after another */
+    uint8_t *raw[MOST_BUFFERS];          /* YUV420M: luma, Cb and Cr one after another */
     uint32_t coded_count;
-    struct mapping coded[BUFFERS];
+    struct mapping coded[MOST_BUFFERS];
     uint8_t *stream;
     size_t stream_room;
     int16_t *xy;
     uint8_t *weight;
     int columns, rows;
 };
-
 
 /* Write the sentence for an errno; -1. */
 int magno_fail(char *error, const char *wanted, int code);

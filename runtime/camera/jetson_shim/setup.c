@@ -68,8 +68,8 @@ static int request_buffers(struct magno_encoder *e, uint32_t type, uint32_t memo
     struct v4l2_requestbuffers request = {.count = BUFFERS, .type = type, .memory = memory};
     if (magno_call(e, VIDIOC_REQBUFS, &request, "buffers", error) < 0)
         return -1;
-    if (request.count == 0 || request.count > BUFFERS)
-        return magno_fail(error, "as many buffers as it was asked for", ENOMEM);
+    if (request.count == 0 || request.count > MOST_BUFFERS) /* a driver may give more than it was asked for */
+        return magno_fail(error, "a few buffers", ENOMEM);
     *count = request.count;
     return 0;
 }
@@ -158,7 +158,7 @@ void magno_close(struct magno_encoder *e) {
         magno_call(e, VIDIOC_STREAMOFF, &raw, "", ignored);
         magno_call(e, VIDIOC_STREAMOFF, &coded, "", ignored);
     }
-    for (int i = 0; i < BUFFERS; i++) {
+    for (int i = 0; i < MOST_BUFFERS; i++) {
         if (e->coded[i].start)
             munmap(e->coded[i].start, e->coded[i].bytes);
         free(e->raw[i]);

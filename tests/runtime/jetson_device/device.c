@@ -20,7 +20,7 @@ int fake_fail_at = -1, fake_drop_at = -1;            /* number of a coded pictur
 int fake_refuse_vectors = 0, fake_no_vectors_at = -1, fake_other_buffer = 0;
 int fake_open_devices = 0;
 
-enum { MOST = 8, FAKE_JUNK = 777 };
+enum { MOST = 16, FAKE_JUNK = 777 };
 struct coded {
     int fd, queued;
     size_t room, vector_bytes;
@@ -174,8 +174,7 @@ static int get_control(const struct v4l2_ext_control *c) {
 static int request(struct v4l2_requestbuffers *r) {
     if (!d.raw_set || !d.vectors_on)
         return refuse(EINVAL);
-    if (r->count > MOST - 1)
-        r->count = MOST - 1;
+    r->count += r->type == V4L2_BUF_TYPE_VIDEO_CAPTURE_MPLANE ? 2 : 0; /* as drivers may */
     if (r->type == V4L2_BUF_TYPE_VIDEO_OUTPUT_MPLANE) {
         d.raw_count = r->count;
         return r->memory == V4L2_MEMORY_USERPTR ? 0 : refuse(EINVAL);
