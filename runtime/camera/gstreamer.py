@@ -35,6 +35,7 @@ from magno.runtime.camera.gstreamer_feed import (
     OPENED,
     RAW_CAPS,
     UNIT,
+    VARIABLE,
 )
 from magno.runtime.camera.request import MAX_RATE, CameraError, CameraRequest
 from magno.runtime.camera.wire import MAX_SIDE_PX, MAX_UNIT_BYTES
@@ -44,6 +45,9 @@ from magno.runtime.units import AccessUnit
 SCHEME = "gst:"
 NAMED_SINK = re.compile(r"!\s*appsink\b[^!]*\bname\s*=\s*\"?sink\b[^!]*$")
 TAIL = f" ! h264parse config-interval=-1 ! {CAPS} ! appsink name=sink"  # -1: parameter sets with every IDR
+PASSWORDS = re.compile(
+    r"(?<=://)[^\s/@]+(?=@)|(?<=user-pw=)(\"[^\"]*\"|\S+)|(?<=passphrase=)(\"[^\"]*\"|\S+)"
+)
 RAW_TAIL = " ! appsink name=sink"
 SILENCE_S = 10.0  # without a unit for so long, the pipeline is stuck
 MAX_AGE_NS = 10 * NS_PER_S
@@ -59,19 +63,22 @@ def open_source(request: CameraRequest, clock: Clock) -> GStreamerSource:
 
 def command_for(request: CameraRequest, python: str | None = None) -> list[str]:
     """What plays the pipeline of a request. Raises CameraError when there is no Python for it."""
-    text = complete(request.url[len(SCHEME) :].strip())
-    return [python or python_with_gi(), "-I", gstreamer_feed.__file__, text, request.pace, CAPS]
+    return [python or python_with_gi(), "-I", gstreamer_feed.__file__, request.pace, CAPS]
 
 
 def raw_command_for(request: CameraRequest) -> list[str]:
     """The same for a pipeline that ends in NV12 pictures."""
-    text = complete(request.url[len(SCHEME) :].strip(), RAW_TAIL)
-    return [python_with_gi(), "-I", gstreamer_feed.__file__, text, request.pace, RAW_CAPS]
+    return [python_with_gi(), "-I", gstreamer_feed.__file__, request.pace, RAW_CAPS]
 
 
 def complete(text: str, tail: str = TAIL) -> str:
     """The whole pipeline of what a url says. Pure."""
     return text if NAMED_SINK.search(text) else text.rstrip(" !\n") + tail
+
+
+def without_password(text: str) -> str:
+    """The pipeline as it may be shown: who reads a log needs no password. Pure."""
+    return PASSWORDS.sub("...", text)[:200]
 
 
 def python_with_gi() -> str:
@@ -98,13 +105,15 @@ class GStreamerSource:
             raise CameraError("A loop wants a file, found a pipeline. Leave it out.")
         self._request, self._clock = request, clock
         self.dropped = 0  # units that reading was too slow for
-        self._text = request.url[len(SCHEME) :].strip()
-        self._python = command[0]
-        self._wanted = "NV12 pictures" if command[-1] == RAW_CAPS else "H.264"
-        self._end = "something that makes NV12" if command[-1] == RAW_CAPS else "an H.264 encoder or parser"
+        text = request.url[len(SCHEME) :].strip()
+        self._shown, self._python = without_password(text), command[0]
+        raw = command[-1] == RAW_CAPS
+        self._wanted = "NV12 pictures" if raw else "H.264"
+        self._end = "something that makes NV12" if raw else "an H.264 encoder or parser"
+        environment = {**os.environ, VARIABLE: complete(text, RAW_TAIL if raw else TAIL)}
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=environment
             )
         except (OSError, ValueError) as error:  # no process to be had, a NUL in the text
             raise self._fault(f"that it cannot be started ({error})") from error
@@ -142,7 +151,7 @@ class GStreamerSource:
         self._pipe.close()
         if self.dropped:
             log.warning(
-                "%s: %d pictures were dropped, since reading was behind", self._text[:80], self.dropped
+                "%s: %d pictures were dropped, since reading was behind", self._shown[:80], self.dropped
             )
 
     def _opened(self) -> tuple[tuple[int, int], float]:
@@ -196,7 +205,7 @@ class GStreamerSource:
 
     def _fault(self, found: str) -> CameraError:
         return CameraError(
-            f"Wanted {self._wanted} from the GStreamer pipeline {self._text[:200]!r}, found {found}. "
+            f"Wanted {self._wanted} from the GStreamer pipeline {self._shown!r}, found {found}. "
             f"Try it with gst-launch-1.0, and end it in {self._end}."
         )
 

@@ -1,11 +1,12 @@
 """Run by a Python that has gi: plays a GStreamer pipeline, writes what its appsink gets to standard output.
 
-    /usr/bin/python3 -I gstreamer_feed.py 'videotestsrc ! x264enc ! h264parse ! appsink name=sink' live CAPS
+    MAGNO_PIPELINE='videotestsrc ! x264enc ! appsink name=sink' /usr/bin/python3 -I gstreamer_feed.py live CAPS
 
 gi comes from the distribution, for the distribution's Python, and a virtual environment may have another; a crash in
-a plugin takes nothing but this process. So it imports nothing of magno. A message is a head (HEAD) and its bytes.
-It ends when its standard input closes. A live pipeline cannot wait: what the reader is too slow to take is dropped
-up to the next intra picture, and told of as a gap; one that is not live waits.
+a plugin takes nothing but this process. So it imports nothing of magno. The pipeline may hold a password, so it comes
+in the environment, which other users cannot read. A message is a head (HEAD) and its bytes. The process ends when its
+standard input closes. A live pipeline cannot wait: what the reader is too slow to take is dropped up to the next intra
+picture, and told of as a gap; one that is not live waits.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import threading
 from collections import deque
 from typing import Any, BinaryIO
 
-HEAD = struct.Struct(
-    "<4sqqBI"
-)  # kind, pts_ns, capture_ns (0: unknown), whether it is a key, bytes that follow
+# Kind, pts_ns, capture_ns (0: unknown), whether it is a key, bytes that follow.
+HEAD = struct.Struct("<4sqqBI")
+VARIABLE = "MAGNO_PIPELINE"
 OPENED, UNIT, GAP, ERROR, NO_GI = b"MGSO", b"MGSU", b"MGSG", b"MGSE", b"MGSN"
 CAPS = "video/x-h264,stream-format=byte-stream,alignment=au"
 RAW_CAPS = "video/x-raw,format=NV12"  # for an encoder of our own
@@ -168,7 +169,7 @@ def main() -> int:
     Gst.init(None)
     threading.Thread(target=_end_with_input, daemon=True).start()
     try:
-        Feed(Gst, sys.argv[1], sys.argv[3], paced=sys.argv[2] == "live").play(outbox)
+        Feed(Gst, os.environ[VARIABLE], sys.argv[2], paced=sys.argv[1] == "live").play(outbox)
     except (GLib.Error, RuntimeError) as error:
         text = getattr(error, "message", None) or str(error)
         outbox.put((ERROR, 0, 0, False, text.encode()[:500]), wait=True)

@@ -24,6 +24,7 @@ from magno.runtime.camera.gstreamer import (
     complete,
     open_source,
     python_with_gi,
+    without_password,
 )
 from magno.runtime.camera.gstreamer_feed import GAP, HEAD, LIMIT, OPENED, UNIT, Outbox
 from magno.runtime.camera.reader import CameraReader
@@ -85,6 +86,19 @@ def test_parser_and_sink_are_put_behind_a_pipeline_that_has_none(text: str, whol
 
 def test_table_knows_pipelines_even_those_that_hold_a_url() -> None:
     assert kind_of("gst:rtspsrc location=rtsp://a/b ! rtph264depay") == "gst"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("rtspsrc location=rtsp://bob:secret@host/a ! b", "rtspsrc location=rtsp://...@host/a ! b"),
+        ("rtspsrc user-id=b user-pw=secret ! c", "rtspsrc user-id=b user-pw=... ! c"),
+        ('rtspsrc user-pw="se cret" ! c', "rtspsrc user-pw=... ! c"),
+        ("a location=x://b/c@d", "a location=x://b/c@d"),
+    ],
+)
+def test_password_in_a_pipeline_is_not_shown(text: str, shown: str) -> None:
+    assert without_password(text) == shown
 
 
 def test_pictures_of_a_pipeline_have_their_motion_times_and_end(gstreamer: None) -> None:
