@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -36,5 +37,6 @@ def verdict(
         found = cases[0].found
     elif failed:
         found += f"; {failed[0].label}: {failed[0].found}"
-    numbers = {"cases": float(len(cases)), "failed": float(len(failed)), **(figures or {})}
+    measured = {told: value for told, value in (figures or {}).items() if math.isfinite(value)}
+    numbers = {"cases": float(len(cases)), "failed": float(len(failed)), **measured}
     return Verdict(name, bool(cases) and not failed, wanted, found, numbers)

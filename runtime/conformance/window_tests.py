@@ -21,7 +21,6 @@ from magno.runtime.conformance.verdict import Case, Verdict, verdict
 PICTURES = 30  # fused
 DEGREES = 0.7  # of a rotation, a picture; a zoom of 1.2 % moves the content about as far
 FINEST_PX = 8  # blocks that the bars were measured with
-VALID_SHARE = 0.95
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow")
 REFERENCES = (1, 2, 3, 4)
 CRFS = (18, 23, 32, 45)
@@ -35,24 +34,26 @@ MOTIONS: dict[str, Callable[[tuple[int, int]], Scene]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The greatest mean endpoint error after PICTURES pictures, px."""
+    """What a window must keep to: the greatest mean endpoint error in px, and the least share of valid blocks."""
 
     pan: float
     turn: float  # rotation and zoom
-
-    def of(self, motion: str) -> float:
-        return self.pan if motion == "pan" else self.turn
+    valid: float = 0.95
 
 
 GOOD = Bar(0.3, 0.6)  # quarter pixels, partitions of 8 px, bits enough
+FEWER_BITS = Bar(0.3, 0.65)
+FEW_BITS = Bar(
+    0.65, 1.4, 0.9
+)  # a vector costs more than the residual it saves, in rich blocks as in flat ones
 # Whole pixels only: each vector of a pan of 0.75 px says 1. No reader of vectors can mend that.
 WHOLE_PIXELS = Bar(8.0, 8.0)
 WHOLE_BLOCKS = Bar(0.3, 1.1)  # no partition below 16 px: a turning block is told as one that slides
-ROUGH_SEARCH = Bar(0.3, 0.75)
+ROUGH_SEARCH = Bar(0.6, 0.85)
+FEW_BITS_ROUGH = Bar(1.8, 2.6, 0.9)
+BLURRED = Bar(2.6, 2.6, 0.0)  # so little is left of the pictures that a vector's reference cannot be told
 HALF_PIXELS = Bar(0.3, 2.5)  # rounded the same way in every picture, so it adds up
 HALF_PIXELS_CHEAP = Bar(0.3, 1.1)  # a cheap vector is its neighbours' mean, and errs less alike
-FEW_BITS = Bar(0.6, 1.4)  # a vector costs more than the residual it saves, in rich blocks as in flat ones
-FEW_BITS_ROUGH = Bar(1.8, 2.6)
 PRESET_BARS = {"ultrafast": WHOLE_PIXELS, "superfast": WHOLE_BLOCKS, "veryfast": ROUGH_SEARCH}
 FEW_BITS_CRF = 38
 
@@ -62,16 +63,19 @@ def bar_of(encoding: Encoding, block_px: int) -> Bar:
     bar = _bar_of_stream(encoding)
     # A coarse block's one vector may be that of any of its parts, a corner's at worst, and turns with the rest.
     off_px = (block_px - FINEST_PX) / 2 * math.sqrt(2) * math.radians(DEGREES) * PICTURES
-    return Bar(bar.pan, bar.turn + off_px)
+    return replace(bar, turn=bar.turn + off_px)
 
 
 def _bar_of_stream(encoding: Encoding) -> Bar:
+    plenty = encoding.crf <= Encoding().crf
     if encoding.encoder == "mpeg4":
-        return HALF_PIXELS if encoding.crf <= Encoding().crf else HALF_PIXELS_CHEAP
-    bar = PRESET_BARS.get(encoding.preset, GOOD)
-    if encoding.crf < FEW_BITS_CRF or bar is WHOLE_PIXELS:
-        return bar
-    return FEW_BITS if bar is GOOD else FEW_BITS_ROUGH
+        return HALF_PIXELS if plenty else HALF_PIXELS_CHEAP
+    hasty = PRESET_BARS.get(encoding.preset)
+    if encoding.crf < FEW_BITS_CRF:
+        return hasty or (GOOD if plenty else FEWER_BITS)
+    if hasty is None:
+        return FEW_BITS
+    return FEW_BITS_ROUGH if encoding.references == 1 else BLURRED
 
 
 def fusion(source: VectorSource) -> Verdict:
@@ -112,7 +116,9 @@ def combinations(source: VectorSource, *, full: bool) -> Iterator[tuple[Encoding
 def _case(source: VectorSource, encoding: Encoding, motion: str, size: tuple[int, int]) -> tuple[float, Case]:
     scene = MOTIONS[motion](size)
     error_px, valid = fused_error_px(source.play(scene.pictures(), encoding)[1], scene, PICTURES)
-    bar_px = bar_of(encoding, source.caps[encoding.codec].block_px).of(motion)
+    bar = bar_of(encoding, source.caps[encoding.codec].block_px)
+    bar_px = bar.pan if motion == "pan" else bar.turn
     found = f"{error_px:.2f} px of {bar_px:.2f}, {valid:.0%} valid"
     label = f"{motion} {size[0]}x{size[1]} {encoding}"
-    return error_px, Case(label, error_px <= bar_px and valid >= VALID_SHARE, found)
+    near = error_px <= bar_px or not valid  # of nothing, nothing can be said
+    return error_px, Case(label, near and valid >= bar.valid, found)

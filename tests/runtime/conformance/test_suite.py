@@ -151,6 +151,13 @@ def test_verdict_tells_of_the_first_that_failed() -> None:
     assert verdict("t", "all", []).passed is False
 
 
+def test_what_could_not_be_measured_is_no_figure() -> None:
+    figures = verdict(
+        "t", "all", [Case("a", False, "none")], {"error_px": float("inf"), "share": 0.5}
+    ).figures
+    assert figures == {"cases": 1.0, "failed": 1.0, "share": 0.5}
+
+
 def test_selection_has_every_two_settings_together() -> None:
     chosen = [(e, motion) for e, motion, _ in combinations(SOFTWARE, full=False) if e.encoder == "libx264"]
     assert len(chosen) < 30
