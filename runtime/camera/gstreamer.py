@@ -52,7 +52,7 @@ RAW_TAIL = " ! appsink name=sink"
 SILENCE_S = 10.0  # without a unit for so long, the pipeline is stuck
 MAX_AGE_NS = 10 * NS_PER_S
 SYSTEM_PATH = "/usr/bin:/bin:/usr/local/bin"
-PACKAGES = "python3-gi gir1.2-gstreamer-1.0 gstreamer1.0-plugins-good gstreamer1.0-plugins-bad"
+PACKAGES = "python3-gi gir1.2-gstreamer-1.0 gstreamer1.0-plugins-{base,good,bad,ugly}"
 
 log = logging.getLogger("magno.camera")
 

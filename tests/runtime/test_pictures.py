@@ -189,6 +189,21 @@ def test_picture_that_is_left_out_breaks_no_chain() -> None:
     assert [_median(frame) for frame in frames[1:]] == [(8, 0), (8, 0), (24, 0)]
 
 
+def test_next_reader_goes_on_with_what_is_put_then() -> None:
+    pictures, queue = synthetic.panned((64, 48), (2, 0), 6), NewestPictures(ReplayClock())
+    with CameraReader(REQUEST, queue) as reader:
+        reader.opened()
+        queue.put(pictures[0], 0)
+        assert next(reader.frames()).pts_ns == 0
+        reader.kill()
+    for index in range(1, 3):
+        queue.put(pictures[index], index)
+    queue.close()
+    with CameraReader(REQUEST, queue) as reader:
+        frames = list(reader.frames())
+    assert [(frame.pts_ns, frame.pict_type) for frame in frames] == [(1, "I"), (2, "P")]
+
+
 def test_pictures_of_a_caller_are_watched_to_their_end(tiny_bundle: Path) -> None:
     with Engine.open(EngineConfig(bundle=str(tiny_bundle))) as engine:
         queue = engine.watch_pictures("front", rate=25)
