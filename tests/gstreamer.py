@@ -30,9 +30,10 @@ def need_rtsp_server() -> None:
 
 
 @contextmanager
-def rtsp_server(clip: Path, port: int = 0) -> Iterator[str]:
-    """The url of a clip that is served while this lasts."""
-    command = [SYSTEM_PYTHON, str(SERVER), str(clip.resolve()), str(port)]
+def rtsp_server(clip: Path, login: str = "") -> Iterator[str]:
+    """The url of a clip that is served while this lasts; with a login, "basic" or "digest", its user and password
+    are magno."""
+    command = [SYSTEM_PYTHON, str(SERVER), str(clip.resolve()), "0", *([login] if login else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         try:

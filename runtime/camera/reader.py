@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 from magno.runtime.camera.feed import Feed
 from magno.runtime.camera.pipe import PatientPipe, Silence
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import REQUEST_VARIABLE, CameraError, CameraRequest
 from magno.runtime.camera.sources import STANDARD_INPUT
 from magno.runtime.camera.wire import Ended, Failed, Lost, Message, Opened, read_message
 from magno.runtime.spec import to_dict
@@ -36,11 +36,15 @@ class CameraReader:
         # Known once the stream has ended:
         self.dropped = 0  # pictures the process could not hand over
         self.decode_ns = 0  # what all pictures cost the process, from packet to CodecFrame
-        command = [sys.executable, "-m", WORKER, json.dumps(to_dict(request))]
+        # Not on the command line, which every user of the machine can read: a url may hold a password.
+        environment = {**os.environ, REQUEST_VARIABLE: json.dumps(to_dict(request))}
+        command = [sys.executable, "-m", WORKER]
         reading, writing = os.pipe()
         self._pipe = PatientPipe(reading, START_S)
         try:
-            self._process = subprocess.Popen(command, stdin=_input_of(request, feed), stdout=writing)
+            self._process = subprocess.Popen(
+                command, stdin=_input_of(request, feed), stdout=writing, env=environment
+            )
         except BaseException:
             self._pipe.close()
             raise

@@ -9,6 +9,7 @@ from magno.runtime.units import MagnoError
 
 PACES = ("live", "fast")
 TRANSPORTS = ("tcp", "udp")
+REQUEST_VARIABLE = "MAGNO_CAMERA_REQUEST"  # of a reader process's environment
 B_FRAMES = ("use", "skip", "refuse")
 DECODERS = ("ffmpeg", "nvdec")  # see decoders.DECODERS
 MIN_RATE, MAX_RATE = 0.01, 1000.0  # pictures a second

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from magno.runtime.camera.caps import TimeFrom
@@ -46,7 +46,8 @@ SOURCES = {
     ),  # gst:v4l2src ! x264enc: a GStreamer pipeline
     # jetson:v4l2:///dev/video0 or jetson:gst:nvarguscamerasrc ! nvvidconv: vectors of a Jetson's own encoder
     "jetson": Kind("magno.runtime.camera.jetson_camera", True, 15.0, 15.0),
-    **dict.fromkeys(FAMILIES, URL),  # rtsp, http, udp and so on
+    **dict.fromkeys(FAMILIES, URL),  # rtsps, http, udp and so on
+    "rtsp": replace(URL, module="magno.runtime.camera.rtsp"),
 }
 
 

@@ -1,6 +1,6 @@
 """The reader process: opens one source, decodes it, writes CodecFrames to its standard output.
 
-    python -m magno.runtime.camera.worker '{"url": "clip.mp4", "picture_px": 128}'
+    MAGNO_CAMERA_REQUEST='{"url": "clip.mp4", "picture_px": 128}' python -m magno.runtime.camera.worker
 
 A process of its own, since what it decodes is hostile: it may crash or hang, and takes nothing with it. Its owner
 is `reader.CameraReader`. It ends when its standard output closes.
@@ -22,7 +22,7 @@ from magno.runtime.camera.decoders import open_decoder
 from magno.runtime.camera.families import without_password
 from magno.runtime.camera.outbox import Outbox
 from magno.runtime.camera.pulse import Pulse
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import REQUEST_VARIABLE, CameraError, CameraRequest
 from magno.runtime.camera.sources import SOURCES, Source, is_live, kind_of, open_source
 from magno.runtime.camera.wire import Ended, Failed, Lost, Opened
 from magno.runtime.clock import NS_PER_S, WallClock
@@ -116,9 +116,12 @@ def main() -> int:
     pipe = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
-        request = from_dict(CameraRequest, json.loads(sys.argv[1]), "camera request")
-    except (IndexError, ValueError, SpecError, CameraError) as error:
-        print(f"A reader process wants a camera request as JSON, found: {error}", file=sys.stderr)
+        request = from_dict(CameraRequest, json.loads(os.environ[REQUEST_VARIABLE]), "camera request")
+    except (KeyError, ValueError, SpecError, CameraError) as error:
+        print(
+            f"A reader process wants a camera request as JSON in {REQUEST_VARIABLE}, found: {error}",
+            file=sys.stderr,
+        )
         return 2
     pulse = Pulse(WallClock())
     outbox = Outbox(pipe, pulse, live=request.pace == "live")

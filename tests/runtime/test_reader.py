@@ -18,9 +18,9 @@ from magno.runtime.camera.outbox import Outbox
 from magno.runtime.camera.pipe import PatientPipe
 from magno.runtime.camera.pulse import Pulse
 from magno.runtime.camera.reader import SILENCE_S, WORKER, CameraReader
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import REQUEST_VARIABLE, CameraError, CameraRequest
 from magno.runtime.camera.unit_queue import UnitQueue
-from magno.runtime.camera.wire import Alive, Ended, Failed, Message, Opened, read_message
+from magno.runtime.camera.wire import Alive, Ended, Failed, Message, Opened, Readable, read_message
 from magno.runtime.clock import NS_PER_S, ReplayClock, WallClock
 from magno.runtime.units import CodecFrame
 from tests.synthetic import codec_frame
@@ -34,6 +34,17 @@ def gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+def _asking(request: str) -> dict[str, str]:
+    return {**os.environ, REQUEST_VARIABLE: request}
+
+
+def _news(pipe: Readable) -> Message | None:
+    """The next message that says more than that all is well."""
+    while (message := read_message(pipe)) == Alive():
+        pass
+    return message
 
 
 def open_descriptors() -> int:
@@ -115,14 +126,16 @@ def test_process_whose_decoder_hangs_is_told_from_a_quiet_one(clips: Path) -> No
     code = (
         "import sys, threading, magno.runtime.camera.worker as w\n"
         "w.DECODE_S = 0.1\n"
-        "w.Decoder.decode = lambda decoder, unit: threading.Event().wait()\n"
+        "from magno.runtime.camera.decoder import Decoder\n"
+        "Decoder.decode = lambda decoder, unit: threading.Event().wait()\n"
         f'sys.argv = [\'worker\', \'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16}}\']\n'
         "sys.exit(w.main())"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    request = f'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16}}'
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=_asking(request))
     assert process.stdout is not None
     try:
-        told = [read_message(process.stdout) for _ in range(2)]
+        told = [_news(process.stdout) for _ in range(2)]
         assert isinstance(told[0], Opened) and isinstance(told[1], Failed)
         assert "decoded within 0.1 s" in told[1].error
     finally:
@@ -140,8 +153,7 @@ def test_outbox_says_that_all_is_well_unless_its_thread_is_stuck() -> None:
         assert read_message(pipe) == Alive() == read_message(pipe)
         pulse.wait_for("the camera", 1.0)
         clock.sleep_until_ns(2 * NS_PER_S)
-        while (message := read_message(pipe)) == Alive():
-            pass
+        message = _news(pipe)
         assert isinstance(message, Failed) and "stuck" in message.error
         outbox.close()
         assert outbox.is_gone
@@ -169,10 +181,13 @@ def test_closing_leaves_no_process_and_no_descriptor(clips: Path) -> None:
 def test_process_ends_quietly_when_the_engine_closes_the_pipe(clips: Path) -> None:
     request = f'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16, "loop": true}}'
     process = subprocess.Popen(
-        [sys.executable, "-m", WORKER, request], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", WORKER],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_asking(request),
     )
     assert process.stdout is not None and process.stderr is not None
-    assert isinstance(read_message(process.stdout), Opened)  # type: ignore[arg-type]
+    assert isinstance(_news(process.stdout), Opened)
     process.stdout.close()
     try:
         assert process.wait(WAIT_S) == 0
@@ -198,7 +213,8 @@ def test_process_that_speaks_garbage_is_a_camera_error(clips: Path) -> None:
     "request_text", ["", "not JSON", '{"url": "a"}', '{"url": "a", "picture_px": 16, "x": 1}']
 )
 def test_worker_refuses_what_is_no_request(request_text: str) -> None:
-    done = subprocess.run([sys.executable, "-m", WORKER, request_text], capture_output=True, timeout=WAIT_S)
+    command = [sys.executable, "-m", WORKER]
+    done = subprocess.run(command, capture_output=True, timeout=WAIT_S, env=_asking(request_text))
     assert done.returncode == 2 and done.stdout == b""
     assert b"wants a camera request" in done.stderr and b"Traceback" not in done.stderr
 
@@ -282,12 +298,12 @@ def test_fault_of_the_worker_itself_is_told() -> None:
         "import sys, magno.runtime.camera.worker as w\n"
         "def fail(camera): raise RuntimeError('two\\nlines')\n"
         "w.Camera.read = fail\n"
-        'sys.argv = ["worker", \'{"url": "a", "picture_px": 16}\']\n'
         "sys.exit(w.main())"
     )
-    done = subprocess.run([sys.executable, "-c", code], stdout=write_end, timeout=WAIT_S)
+    environment = _asking('{"url": "a", "picture_px": 16}')
+    done = subprocess.run([sys.executable, "-c", code], stdout=write_end, timeout=WAIT_S, env=environment)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:
-        message = read_message(pipe)
+        message = _news(pipe)
     assert done.returncode == 0 and isinstance(message, Failed)
     assert "RuntimeError: two lines" in message.error

@@ -51,6 +51,17 @@ def test_vectors_over_rtsp_are_those_of_the_file(clips: Path) -> None:
         assert_same_pictures(_pictures(url, 1.6), _pictures(str(clip), 1.6))
 
 
+@pytest.mark.parametrize("login", ["basic", "digest"])
+def test_a_camera_with_a_password(clips: Path, login: str) -> None:
+    need_rtsp_server()
+    with rtsp_server(clips / "car-detection.mp4", login) as url:
+        known = url.replace("rtsp://", "rtsp://magno:magno@")
+        assert len(_pictures(known, 0.2)) == 3
+        assert "wants a user and a password" in _refused(url)
+        refused = _refused(url.replace("rtsp://", "rtsp://magno:wrong@"))
+        assert "401" in refused and "wrong" not in refused
+
+
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_a_clip_of_ours_comes_whole(clips: Path, transport: str) -> None:
     clip = clip_from_file(str(clips / "car-detection.mp4"), 20)
@@ -64,11 +75,12 @@ def test_a_clip_of_ours_comes_whole(clips: Path, transport: str) -> None:
     assert all(unit.capture_ns <= after.capture_ns for unit, after in pairwise(units))
 
 
-def test_packets_lost_over_udp_are_told(clips: Path) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_packets_lost_are_told(clips: Path, transport: str) -> None:
     clip = clip_from_file(str(clips / "car-detection.mp4"), 80)
     lost_packets = {60, 157, 254}
     with RtspServer(Clip(clip.units, 100.0), lost_packets.__contains__) as server:
-        source = open_source(CameraRequest(server.url, PICTURE_PX, transport="udp"), WallClock())
+        source = open_source(CameraRequest(server.url, PICTURE_PX, transport=transport), WallClock())
         units = list(islice(source.units(), 70))
         source.close()
     come = sorted({round(unit.pts_ns / 1e7) for unit in units if unit.data})
@@ -76,10 +88,11 @@ def test_packets_lost_over_udp_are_told(clips: Path) -> None:
     assert next_come <= _told_as_lost(units)
 
 
-def test_nothing_is_sound_after_a_loss_over_udp(clips: Path) -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_nothing_is_sound_after_a_loss(clips: Path, transport: str) -> None:
     clip = clip_from_file(str(clips / "car-detection.mp4"), 80)
     with RtspServer(Clip(clip.units, 100.0), {157}.__contains__) as server:
-        request = CameraRequest(server.url, PICTURE_PX, "fast", until_s=0.5, transport="udp")
+        request = CameraRequest(server.url, PICTURE_PX, "fast", until_s=0.5, transport=transport)
         with CameraReader(request) as reader:
             reader.opened()
             links = [(round(frame.pts_ns / 1e7), frame.motion) for frame in reader.frames()]
@@ -141,6 +154,34 @@ def _refused(url: str) -> str:
 def test_a_server_that_says_nothing_is_given_up() -> None:
     with _server(b"", wait=True) as port:
         assert "found none" in _refused(f"rtsp://127.0.0.1:{port}/clip")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.0 200 OK\r\n\r\n",
+        b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n",
+        b"RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\nWWW-Authenticate: Digest\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\n" + b"a: b\r\n" * 500,
+        b"RTSP/1.0 200 OK\r\na: " + b"b" * 20_000,
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n" + b"$\0\0\0" * 3000,
+        b"RTSP/1.0 \xff\xfe 200\r\n\r\n",
+        b"$",
+    ],
+)
+def test_an_rtsp_server_that_means_ill_is_told_in_one_sentence(reply: bytes) -> None:
+    with _server(reply) as port:
+        clock = WallClock()
+        with pytest.raises(CameraError, match="found none") as caught:
+            open_source(CameraRequest(f"rtsp://me:secret@127.0.0.1:{port}/clip", PICTURE_PX), clock)
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_a_stream_of_another_codec_is_left_to_libavformat() -> None:
+    with _server(b"RTSP/1.0 200 OK\r\n\r\n") as port, pytest.raises(CameraError, match="found none"):
+        open_source(CameraRequest(f"rtsp://127.0.0.1:{port}/clip", PICTURE_PX), WallClock())
 
 
 @pytest.mark.parametrize(
