@@ -31,7 +31,7 @@ from magno.training.suites import HELD_OUT_SEED
 from magno.training.true_motion import camera, motion_map, places
 
 CLIPS_A_SHARD = 100
-QUESTIONS_A_CLIP = 28
+QUESTIONS_A_CLIP = 20
 WINDOW_LENGTHS = (4, 6, 8, 8, 8, 8, 12)  # one length alone made the paper's model fail at others
 ADAPTIVE_SHARE = 0.15  # of the clips: windows that end by what moves
 DEGRADED_SHARE = 0.15

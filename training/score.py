@@ -13,6 +13,8 @@ from magno.training.questions.words import COLOURS, NOUNS, SHAPES
 Z95 = 1.96
 ARTICLES = frozenset({"the", "a", "an", "it", "is"})
 SPELLINGS = {"center": "centre", "color": "colour", "gray": "grey"}
+EITHER = re.compile(r", (.+) or (.+)\?$")
+PLACED = ("(the first)", "(the second)")
 ENOUGH = 5  # times that a text must have been met to trust what was answered to it
 FIELD = re.compile(rf"\b({'|'.join((*COLOURS, *SHAPES, *NOUNS))})\b")
 
@@ -79,6 +81,18 @@ def text_only(questions: Sequence[str], answers: Sequence[str], groups: Sequence
     return told
 
 
+def _by_place(question: str, answer: str) -> str:
+    """An answer that is one of two named in the question, as which of the two."""
+    pair = EITHER.search(question)
+    named = [normalised(each) for each in pair.groups()] if pair else []
+    return PLACED[named.index(answer)] if answer in named else answer
+
+
+def _named(question: str, answer: str) -> str:
+    pair = EITHER.search(question)
+    return normalised(pair.groups()[PLACED.index(answer)]) if pair and answer in PLACED else answer
+
+
 class _Known:
     def __init__(self) -> None:
         self._whole: dict[str, Counter[str]] = defaultdict(Counter)
@@ -86,11 +100,12 @@ class _Known:
         self._all: Counter[str] = Counter()
 
     def learn(self, question: str, answer: str) -> None:
+        answer = _by_place(question, answer)
         for counter in (self._whole[question], self._form[masked(question)], self._all):
             counter[answer] += 1
 
     def best(self, question: str) -> str:
         for counter in (self._whole.get(question), self._form.get(masked(question)), self._all):
             if counter and (counter.total() >= ENOUGH or counter is self._all):
-                return counter.most_common(1)[0][0]
+                return _named(question, counter.most_common(1)[0][0])
         return ""

@@ -45,15 +45,21 @@ class Balance:
         """Families whose quota is not full."""
         return [family for family in FAMILIES if self._quota and self.families[family] < self._quota]
 
-    def _rank(self, asked: Asked) -> tuple[int, int, int]:
+    def _mean(self) -> float:
+        """Of all families, how often one was asked."""
+        return self.families.total() / len(FAMILIES)
+
+    def _rank(self, asked: Asked) -> tuple[float, int, int]:
         return (
-            self.families[asked.family],
+            self.families[asked.family] / FAMILIES[asked.family].weight,
             self.buckets[asked.family, asked.bucket],
             self._details[asked.family, asked.bucket, asked.detail],
         )
 
     def _wanted(self, asked: Asked) -> bool:
-        total = self.families[asked.family]
+        total, weight = self.families[asked.family], FAMILIES[asked.family].weight
+        if self._quota is None and weight < 1 and total >= SLACK + weight * self._mean():
+            return False
         buckets = FAMILIES[asked.family].buckets or FAMILIES[asked.family].choices
         if self._quota is not None:
             fair = -(-self._quota // buckets)

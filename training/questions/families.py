@@ -18,13 +18,13 @@ from magno.training.questions.words import (
     COLOURS,
     NO,
     NOTHING,
-    PHRASINGS,
     SHAPES,
     STILL,
     YES,
     accepted,
     counted,
     name,
+    worded,
 )
 from magno.training.scenes.truth import Truth
 
@@ -48,9 +48,7 @@ class Asked:
 
     def question(self, wording: int = 0) -> str:
         """In one of its family's phrasings; 0 is the canonical one."""
-        one, two = (*self.slots, "", "")[:2]
-        template = PHRASINGS[self.phrase][wording % len(PHRASINGS[self.phrase])]
-        return template.format(thing=one, Thing=one.capitalize(), first=one, second=two)
+        return worded(self.phrase, self.slots, wording)
 
 
 Ask = Callable[[Moment, np.random.Generator], Iterator[Asked]]
@@ -61,6 +59,7 @@ class Family:
     ask: Ask
     choices: int  # among so many answers chance chooses
     buckets: int = 0  # 0: as many as choices
+    weight: float = 1.0  # how often it is asked, among the others
 
 
 def _asked(moment: Moment, family: str, phrases: tuple[str, str], answer: str, **more: object) -> Asked:
@@ -360,7 +359,7 @@ FAMILIES: dict[str, Family] = {
     "direction_background": Family(direction, 4),
     "direction_8": Family(direction, 8),
     "direction_moving_camera": Family(direction, 4),
-    "direction_still": Family(direction, 9, buckets=1),
+    "direction_still": Family(direction, 9, buckets=1, weight=0.4),
     "camera": Family(camera, len(CAMERA_WAYS)),
     "anything": Family(anything, 2),
     "what": Family(what, len(COLOURS) * len(SHAPES) + 2, buckets=10),

@@ -88,11 +88,12 @@ class Moment:
         )
 
     def absent(self, colour: str, shape: str) -> bool:
-        """No thing of this name is in view, not even in part; nor any that might be called so."""
+        """No thing of this name is in view; nor any that might be called so, nor a part that might be one of it."""
         truth = self.truth
         return not any(
-            truth.shape[i] in (shape, "object") and truth.colour[i] in (colour, "")
-            for i in (*self.seen, *self.unsure)
+            truth.shape[i] in (shape, "object") and truth.colour[i] in (colour, "") for i in self.seen
+        ) and not any(
+            truth.shape[i] in (shape, "object") or truth.colour[i] in (colour, "") for i in self.unsure
         )
 
     def moves(self, thing: int) -> bool | None:

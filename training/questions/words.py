@@ -5,6 +5,8 @@ The first phrasing of a family is the canonical one, which anybody's evaluation 
 
 from __future__ import annotations
 
+import re
+
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "white", "black")
 SHAPES = ("square", "circle", "triangle", "star", "cross", "ring")
 NOUNS = ("car", "bottle", "object")  # drawn from above, cut out of real pictures, and what has no other name
@@ -106,6 +108,14 @@ PHRASINGS: dict[str, tuple[str, ...]] = {
         "Is this a different view than before?",
     ),
 }
+
+
+def worded(phrase: str, slots: tuple[str, ...], wording: int = 0) -> str:
+    """A question about what `slots` name, in one of its phrasings; 0 is the canonical one."""
+    one, two = (*slots, "", "")[:2]
+    template = PHRASINGS[phrase][wording % len(PHRASINGS[phrase])]
+    text = template.format(thing=one, Thing=one.capitalize(), first=one, second=two)
+    return re.sub(r"\b(a|A) (?=[aeiou])", r"\1n ", text)
 
 
 def accepted(answer: str) -> tuple[str, ...]:

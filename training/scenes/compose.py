@@ -22,7 +22,7 @@ RADII = (0.075, 0.15)  # of the side: less than a tenth across is nothing to a m
 LARGEST, SMALLEST = 0.3, 0.06  # of what grows and shrinks
 KINDS = {"plain": 0.16, "gradient": 0.12, "noise": 0.1, "texture": 0.34, "photograph": 0.28}
 LIVELY_KINDS = ("noise", "texture", "photograph")
-CONTRAST = 60  # levels, in some channel, between a thing and the mean of what is behind it
+CONTRAST = 75  # levels, in some channel, between a thing and the mean of what is behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def _sensor(rng: np.random.Generator, pictures: int, degraded: bool) -> Sensor:
     elif kind < 0.22:  # a lamp is switched
         light[at > pictures * rng.uniform(0.2, 0.8)] *= rng.uniform(0.7, 1.2)
     elif kind < (0.5 if degraded else 0.28):
-        light *= rng.uniform(0.3, 0.5)
+        light *= rng.uniform(0.4, 0.6)
     if degraded:
         noise, softness = float(rng.uniform(2.0, 7.0)), int(rng.integers(0, 5))
         return Sensor(light, noise, 0.6 if rng.random() < 0.5 else 0.0, softness)

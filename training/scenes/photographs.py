@@ -96,7 +96,9 @@ def _cut_out(cut: Sought, pictures: dict[int, np.ndarray]) -> CutOut:
     )  # the camera adapts its exposure to what is in view
     shown, behind = shown[top:bottom, left:right], behind[top:bottom, left:right]
     differs = np.abs(shown - behind).max(-1) > 26
-    cover = _smooth(_filled(_smooth(differs.astype(np.float32), 2) > 0.5).astype(np.float32), 2)
+    body = _filled(_smooth(differs.astype(np.float32), 2) > 0.5)
+    body = _smooth(body.astype(np.float32), 9) > 0.5  # without what is thin: a line on the table, say
+    cover = _smooth(body.astype(np.float32), 2)
     rows, columns = np.flatnonzero(cover.max(1) > 0.5), np.flatnonzero(cover.max(0) > 0.5)
     kept = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     soft = cover[kept][..., None]

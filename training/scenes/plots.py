@@ -76,7 +76,8 @@ def crowd(stage: Stage) -> Plot:
 
 def camera(stage: Stage) -> Plot:
     movers = [anyhow(stage)] if stage.rng.random() < 0.25 else []
-    return Plot([*movers, *_still(stage, 3)], 0.88, 0.0)
+    things = [still(stage)] if stage.rng.random() < 0.6 else []
+    return Plot([*movers, *things, *_still(stage, 2)], 0.88, 0.0)
 
 
 def growth(stage: Stage) -> Plot:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from magno.training.questions.words import COLOURS
@@ -32,7 +34,7 @@ LEAST_PX = 12  # of a sprite's last level
 
 
 def shape_sprite(
-    rng: np.random.Generator, colour: str, shape: str, radius: float, textures: list[Texture]
+    rng: np.random.Generator, colour: str, shape: str, radius: float, textures: Sequence[Texture]
 ) -> Sprite:
     """A coloured outline; `radius` is the largest it will have."""
     pixels = _pixels(radius)
