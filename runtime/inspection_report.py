@@ -16,6 +16,7 @@ TIME_WORDS = {
     TimeFrom.COUNT: "pictures counted: none are carried",
     TimeFrom.RTP: "the sender's media clock (RTP)",
     TimeFrom.CALLER: "the caller's timestamps",
+    TimeFrom.DEVICE: "the driver or pipeline that took the pictures",
     TimeFrom.ARRIVAL: "when each picture came",
 }
 
