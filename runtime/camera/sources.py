@@ -37,7 +37,7 @@ SOURCES = {
     ),  # a raw H.264 stream: *.h264, *.264, or - for standard input
     "units": Kind("magno.runtime.camera.handed"),  # access units that the reader's owner hands over
     "pictures": Kind("magno.runtime.camera.pictures"),  # pictures that the reader's owner hands over
-    "v4l2": Kind("magno.runtime.camera.device", True),  # v4l2:///dev/video0?size=1280x720&rate=30
+    "v4l2": Kind("magno.runtime.camera.device", True, 10.0, 10.0),  # v4l2:///dev/video0?size=1280x720&rate=30
     "lavfi": Kind(
         "magno.runtime.camera.device"
     ),  # lavfi:testsrc2=size=640x480: pictures that libavfilter makes

@@ -20,6 +20,7 @@ from magno.runtime.camera.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import SOURCES, kind_of
 from magno.runtime.clock import NS_PER_S, ReplayClock
+from magno.runtime.inspection_report import TIME_WORDS
 from magno.runtime.units import Link
 from tests import synthetic
 
@@ -142,6 +143,10 @@ def test_made_pictures_are_encoded_for_their_motion_through_a_reader() -> None:
     links = [frame.motion.link for frame in frames if frame.motion]
     assert links == [Link.RESET, *[Link.OK] * 25]
     assert any(frame.motion.mv_qpel.any() for frame in frames if frame.motion)
+
+
+def test_inspection_has_words_for_every_clock() -> None:
+    assert set(TIME_WORDS) == set(TimeFrom)
 
 
 def test_live_pictures_come_at_their_rate() -> None:
