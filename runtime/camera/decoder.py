@@ -75,6 +75,7 @@ class Decoder:
                 "camera send H.264."
             )
         self.caps = CAPS.get(codec, HALF_PEL) if self.has_vectors else NO_VECTORS
+        self._codec = codec
         self._context = _context(codec, extradata, export_vectors=self.has_vectors)
         self._shrink = Shrink(picture_px)
         self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
@@ -130,13 +131,20 @@ class Decoder:
         return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
 
     def _refuse(self, facts: Facts) -> None:
-        self._interlaced = self._interlaced + 1 if facts.interlaced else 0
-        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
-            raise _interlaced()
+        if self._codec == "h264":
+            self._refuse_interlaced(facts.interlaced)
         if self._refuses_b and facts.kind == "B":
             raise CameraError(
                 "Wanted a stream without B-pictures, found some. Have the camera send none (a baseline profile has "
                 "none), or take them with --b-frames skip or --b-frames use."
+            )
+
+    def _refuse_interlaced(self, interlaced: bool) -> None:
+        self._interlaced = self._interlaced + 1 if interlaced else 0
+        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
+            raise CameraError(
+                "Wanted progressive pictures, found interlaced ones, whose vectors are of two kinds. Have the camera "
+                "send progressive ones."
             )
 
     def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
@@ -166,8 +174,8 @@ class Decoder:
         kind = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         if not fed.facts.kind:
             fed.facts = of_kind(kind) if self.has_vectors else of_kind("I" if kind == "I" else "P")
-            if fed.facts.timed and frame.interlaced_frame:
-                raise _interlaced()
+        if self.has_vectors and self._codec != "h264":  # H.264 said so before
+            self._refuse_interlaced(frame.interlaced_frame)
         fed.came = True
         if frame.is_corrupt:
             self.errors += 1
@@ -215,13 +223,6 @@ class Decoder:
         if not sound:
             return Link.BROKEN
         return Link.RESET if intra or not was_sound else Link.OK
-
-
-def _interlaced() -> CameraError:
-    return CameraError(
-        "Wanted progressive pictures, found interlaced ones, whose vectors are of two kinds. Have the camera send "
-        "progressive ones."
-    )
 
 
 def _context(codec: str, extradata: bytes | None, *, export_vectors: bool) -> VideoCodecContext:

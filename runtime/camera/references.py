@@ -13,7 +13,8 @@ from dataclasses import replace
 import numpy as np
 
 from magno.runtime.camera.examine import Facts
-from magno.runtime.camera.matching import RUN_PX, UNCLEAR, Luma, which
+from magno.runtime.camera.luma_runs import RUN_PX, Luma
+from magno.runtime.camera.matching import UNCLEAR, which
 from magno.runtime.units import BlockMode, MotionField
 
 KEPT = 6  # reference pictures, the newest shown

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from magno.runtime.camera.decoder import Decoder
 from magno.runtime.camera.examine import Facts
-from magno.runtime.camera.matching import UNCLEAR, Luma, which
+from magno.runtime.camera.luma_runs import Luma
+from magno.runtime.camera.matching import UNCLEAR, which
 from magno.runtime.camera.references import CHOICES, References, Shown
 from magno.runtime.conformance.encoding import Encoding, encode
 from magno.runtime.units import BlockMode, CodecFrame, Link, MotionField
