@@ -45,9 +45,15 @@ def inner(motion: MotionField, size: tuple[int, int], margin_px: float) -> np.nd
     return inside
 
 
+def told(motion: MotionField) -> np.ndarray:
+    """(Hb, Wb) bool: blocks with a vector into a picture that is known; 0 stands for one that is not."""
+    with_vector: np.ndarray = KNOWN[motion.mode] > 0
+    return with_vector if motion.reference is None else with_vector & (motion.reference > 0)
+
+
 def modal_px(motion: MotionField, chosen: np.ndarray) -> tuple[float, float] | None:
     """The most common vector of the `chosen` (Hb, Wb) blocks, in px; None when none has one."""
-    vectors = motion.mv_qpel[chosen & (KNOWN[motion.mode] > 0)]
+    vectors = motion.mv_qpel[chosen & told(motion)]
     if not len(vectors):
         return None
     found, counts = np.unique(vectors, axis=0, return_counts=True)
@@ -81,7 +87,7 @@ def errors_px(frames: Sequence[CodecFrame], scene: Scene, margin_px: float = BOR
     found = [np.zeros(0)]
     for place, frame in enumerate(frames):
         motion = motion_of(frame)
-        chosen = (KNOWN[motion.mode] > 0) & inner(motion, scene.size, margin_px)
+        chosen = told(motion) & inner(motion, scene.size, margin_px)
         if not chosen.any():
             continue
         off = motion.mv_qpel[chosen] / 4 - true_px(frames, place, scene)[chosen]

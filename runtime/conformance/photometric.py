@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from magno.runtime.conformance.measures import told
 from magno.runtime.conformance.verdict import Verdict
-from magno.runtime.fusion import KNOWN, bilinear
+from magno.runtime.fusion import bilinear
 from magno.runtime.units import CodecFrame, Link, MotionField
 
 MAX_BLOCKS = 200  # of a picture: more tell no more
@@ -174,29 +175,24 @@ class Photometer:
         self.pictures += 1
         places = _points(blocks, now.motion, scale)
         content = bilinear(now.luma, places[..., 1], places[..., 0])
-        usable = _known(before) & _known(after)
+        usable = told(before.motion) & told(after.motion)
         fields = now.px, before.px, after.px
         declared_px = now.px.reshape(-1, 2)[blocks]
         declared = _error(source, content, places, declared_px * scale)
         for hypothesis, evidence in self.evidence.items():
             other_px = hypothesis.read(*fields).reshape(-1, 2)[blocks]
-            told = np.abs((other_px - declared_px) * scale).max(-1) >= APART_PX
+            apart = np.abs((other_px - declared_px) * scale).max(-1) >= APART_PX
             if hypothesis.question == "picture":
-                told &= usable.reshape(-1)[blocks]
-            if told.any():
-                other = _error(source, content[told], places[told], other_px[told] * scale)
-                evidence.add(declared[told], other)
-
-
-def _known(shown: _Shown) -> np.ndarray:
-    known: np.ndarray = KNOWN[shown.motion.mode] > 0
-    return known
+                apart &= usable.reshape(-1)[blocks]
+            if apart.any():
+                other = _error(source, content[apart], places[apart], other_px[apart] * scale)
+                evidence.add(declared[apart], other)
 
 
 def _telling_blocks(shown: _Shown, scale: np.ndarray) -> np.ndarray:
     """Flat places of blocks that move, into the newest reference, and have texture; at most MAX_BLOCKS, spread."""
     motion = shown.motion
-    moves = _known(shown) & (np.abs(shown.px * scale).max(-1) >= APART_PX)
+    moves = told(motion) & (np.abs(shown.px * scale).max(-1) >= APART_PX)
     moves[shown.size[1] // motion.block_px :] = False  # the grid goes on past the visible picture
     moves[:, shown.size[0] // motion.block_px :] = False
     if motion.reference is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance.encoding import Encoding
 from magno.runtime.conformance.known_motion import pan, panning, picture
-from magno.runtime.conformance.measures import errors_px, inner, motion_of, number_of
+from magno.runtime.conformance.measures import errors_px, inner, motion_of, number_of, told
 from magno.runtime.conformance.vector_sources import VectorSource
 from magno.runtime.conformance.vector_tests import MARGIN_PX, SIZE
 from magno.runtime.conformance.verdict import Case, Verdict, verdict
@@ -36,7 +36,7 @@ def references(source: VectorSource) -> Verdict:
     cases = []
     for frame in source.play(pictures, encoding)[1][2:]:
         motion = motion_of(frame)
-        known = (KNOWN[motion.mode] > 0) & inner(motion, SIZE, MARGIN_PX)
+        known = told(motion) & inner(motion, SIZE, MARGIN_PX)
         two_back = known & (motion.mv_qpel == (4 * step, 0)).all(-1)
         said = np.zeros_like(two_back) if motion.reference is None else motion.reference == 2
         share = float(said[two_back].mean()) if two_back.any() else 1.0
@@ -58,8 +58,8 @@ def b_pictures(source: VectorSource) -> Verdict:
             continue
         share = right_share(errors_px(frames, scene, MARGIN_PX))
         seen = [motion_of(frame) for frame in frames if frame.pict_type == "B"]
-        told = sum(float((KNOWN[motion.mode] > 0).mean()) for motion in seen) / max(1, len(seen))
-        found = f"{share:.1%} right; {len(seen)} B-pictures, {told:.0%} of their blocks have a past vector"
+        known = sum(float(told(motion).mean()) for motion in seen) / max(1, len(seen))
+        found = f"{share:.1%} right; {len(seen)} B-pictures, {known:.0%} of their blocks have a past vector"
         cases.append(Case(encoding.codec, bool(seen) and share >= RIGHT_SHARE, found))
     wanted = (
         f"{RIGHT_SHARE:.0%} of the vectors right, each into the reference that it says; or refused by name"
