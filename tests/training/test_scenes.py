@@ -44,7 +44,9 @@ def one_thing(scene: Scene, number: int) -> Scene:
         for shot in scene.shots
     )
     light = np.ones(scene.pictures, np.float32)
-    return replace(scene, shots=shots, sensor=replace(scene.sensor, light=light, noise=0, shutter=0, softness=0))
+    return replace(
+        scene, shots=shots, sensor=replace(scene.sensor, light=light, noise=0, shutter=0, softness=0)
+    )
 
 
 @pytest.mark.parametrize("plot", [*PLOTS, CUT])
@@ -68,7 +70,10 @@ def test_things_are_where_the_truth_says(paint: Paint, seed: int) -> None:
     empty, _ = film(one_thing(scene, -1))
     for at in (5, truth.pictures - 1):
         differs = np.abs(pictures[at].astype(int) - empty[at]).max(-1) > 12
-        if truth.visible[at, 0] < 0.98 or truth.shape[0] in ("triangle", "star"):  # their middle is not their centre
+        if truth.visible[at, 0] < 0.98 or truth.shape[0] in (
+            "triangle",
+            "star",
+        ):  # their middle is not their centre
             continue
         rows, columns = np.nonzero(differs)
         box = np.array([(columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2])
@@ -86,7 +91,9 @@ def test_codec_vectors_agree_with_the_true_motion(paint: Paint, plot: str) -> No
     for seed in range(3):
         recipe = Recipe(plot, kinds=("texture",), pictures=FEW, real=0.0)
         scene = compose(seed, recipe, paint)
-        scene = replace(scene, sensor=replace(scene.sensor, noise=0.0, shutter=0.0, light=np.ones(scene.pictures)))
+        scene = replace(
+            scene, sensor=replace(scene.sensor, noise=0.0, shutter=0.0, light=np.ones(scene.pictures))
+        )
         pictures, truth = film(scene)
         settings = CodecSettings(preset="medium", crf=18, fps=scene.fps)
         windower = Windower(8, 4)
@@ -106,7 +113,9 @@ def test_codec_vectors_agree_with_the_true_motion(paint: Paint, plot: str) -> No
 def test_what_lies_in_front_hides_what_is_behind(paint: Paint) -> None:
     scene = compose(0, Recipe("two", pictures=FEW, real=0.0), paint)
     back, front = scene.shots[0].things[:2]
-    over = replace(front, path=back.path.copy(), radius=back.radius * 1.6, present=np.ones_like(front.present))
+    over = replace(
+        front, path=back.path.copy(), radius=back.radius * 1.6, present=np.ones_like(front.present)
+    )
     hidden = replace(scene, shots=(replace(scene.shots[0], things=(back, over)),))
     _, truth = film(hidden)
     _, alone = film(one_thing(hidden, 0))
@@ -135,7 +144,9 @@ def test_sides_of_the_split_share_nothing(clips: Path) -> None:
     assert not set(FAMILIES) & set(HELD_OUT_FAMILIES)
     ours = {picture.tobytes() for picture in trained.photographs}
     assert not any(picture.tobytes() in ours for picture in held_out.photographs)
-    assert {cut.noun for cut in trained.cut_outs} == {"bottle"} and {cut.noun for cut in held_out.cut_outs} == {"car"}
+    assert {cut.noun for cut in trained.cut_outs} == {"bottle"} and {
+        cut.noun for cut in held_out.cut_outs
+    } == {"car"}
 
 
 @pytest.mark.parametrize("colour", RGB)
