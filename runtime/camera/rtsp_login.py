@@ -22,7 +22,7 @@ class Login:
 
     def ask(self, challenges: list[str]) -> bool:
         """Take the server's challenges; False: there is no user, or none of them is known here."""
-        found = {}
+        found: dict[str, dict[str, str]] = {}
         for challenge in challenges:
             scheme, _, rest = challenge.strip().partition(" ")
             parts = {name.lower(): quoted or plain for name, quoted, plain in PART.findall(rest)}

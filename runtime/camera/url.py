@@ -100,7 +100,7 @@ class UrlSource:
             if lost:  # which of the two sides of this unit it was on is not known
                 yield gap
 
-    def _packets(self) -> Iterator[tuple[Packet, bool]]:
+    def _packets(self) -> Iterator[tuple[Packet[VideoStream], bool]]:
         """Packets of the stream, and whether something was lost around each."""
         set_skip_repeated(False)
         demuxed = self._container.demux(self._stream)
