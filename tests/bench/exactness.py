@@ -18,8 +18,11 @@ from pathlib import Path
 import numpy as np
 
 CLIPS = Path(__file__).parents[1] / "clips"
+# On one core: with several, the extractor's threads race, and on a busy machine it gave other vectors each time.
 EXTRACT = """
+import os
 import sys
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 import numpy as np
 from mvextractor.videocap import VideoCap
 capture, lists, types = VideoCap(), [], []
