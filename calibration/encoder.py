@@ -136,7 +136,7 @@ def report(figures: dict[str, Any]) -> Table:
     size = "x".join(map(str, figures["size"]))
     table = Table(title=f"x264 as motion estimator, {size}")
     table.add_column("setting", no_wrap=True)
-    for heading in ("error px", "> 1 px", "blocks", "window px", "kB", "encode ms", "decode ms"):
+    for heading in ("error px", "> 1 px", "blocks", "window px", "kB", "enc ms", "dec ms"):
         table.add_column(heading, justify="right")
     for name, by_noise in figures["settings"].items():
         for noise, seen in by_noise.items():

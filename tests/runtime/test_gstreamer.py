@@ -54,7 +54,9 @@ def why_not() -> str:
         found = subprocess.run([python_with_gi(), "-I", "-c", CHECK], capture_output=True, text=True)
     except CameraError as error:
         return str(error)
-    return "" if found.returncode == 0 else "GStreamer, its plugins or python3-gi are not installed: ./setup.sh test installs them"
+    if found.returncode == 0:
+        return ""
+    return "GStreamer, its plugins or python3-gi are not installed: ./setup.sh test installs them"
 
 
 @pytest.fixture
