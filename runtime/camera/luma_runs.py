@@ -25,22 +25,23 @@ class Spot:
 
     first: np.ndarray  # (r, n) intp: index of each run's first pixel
     below: int  # from a pixel to the one below it
-    right: np.ndarray  # (n,) uint64: quarters of a pixel
+    right: np.ndarray  # (n,) uint64: quarters of a pixel beyond it
     down: np.ndarray
+    left: np.ndarray  # and what is left of a whole one
+    up: np.ndarray
 
     @classmethod
     def at(cls, places: np.ndarray, luma: Luma, by_qpel: np.ndarray | None = None) -> Spot:
         """`places` is (r, n, 2), x and y of runs inside the picture; all of a partition are moved by (n, 2)."""
         x = np.minimum(places[..., 0], max(0, luma.width - RUN_PX))
         y = np.minimum(places[..., 1], luma.height - 1)
-        still = np.zeros(places.shape[1], np.uint64)
         if by_qpel is None:
-            return cls((y + PAD_PX) * luma.stride + x + PAD_PX, luma.stride, still, still)
+            by_qpel = np.zeros(places.shape[1:], np.intp)
         whole, part = np.divmod(by_qpel.astype(np.intp), QPEL)
         x = np.clip(x + whole[:, 0] + PAD_PX, 0, luma.stride - RUN_PX)
         y = np.clip(y + whole[:, 1] + PAD_PX, 0, luma.height + 2 * PAD_PX - 2)
         right, down = part.T.astype(np.uint64)
-        return cls(y * luma.stride + x, luma.stride, right, down)
+        return cls(y * luma.stride + x, luma.stride, right, down, QPEL - right, QPEL - down)
 
 
 class Luma:
@@ -61,13 +62,12 @@ class Luma:
 
     def sample(self, spot: Spot) -> tuple[np.ndarray, np.ndarray]:
         """Two (r, n) uint64: sixteen times the luma of four pixels in even places, and of three in odd ones."""
-        quarter = np.uint64(QPEL)
         upper, lower = self._runs[spot.first], self._runs[spot.first + spot.below]
-        even = (upper & EVEN) * (quarter - spot.down) + (lower & EVEN) * spot.down
-        odd = (upper >> PIXEL_BITS & EVEN) * (quarter - spot.down) + (lower >> PIXEL_BITS & EVEN) * spot.down
+        even = (upper & EVEN) * spot.up + (lower & EVEN) * spot.down
+        odd = (upper >> PIXEL_BITS & EVEN) * spot.up + (lower >> PIXEL_BITS & EVEN) * spot.down
         return (
-            even * (quarter - spot.right) + odd * spot.right,
-            odd * (quarter - spot.right) + (even >> LANE_BITS) * spot.right & THREE_LANES,
+            even * spot.left + odd * spot.right,
+            odd * spot.left + (even >> LANE_BITS) * spot.right & THREE_LANES,
         )
 
     def differences(self, spot: Spot, current: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from magno.runtime.camera.luma_runs import POINTS, Luma, Spot
 from magno.runtime.units import BlockMode, MotionField
 
-# Where the runs of a block of 8 px, and of a macroblock of 16 px, begin: right, down. Twice as many find 1 % more of the
-# references in flat content, and no more elsewhere.
+# Where the runs of a block of 8 px, and of a macroblock of 16 px, begin: right, down. Twice as many find 1 % more in
+# flat content, and no more elsewhere.
 BLOCK_RUNS = np.array([(0, 1), (0, 5)], np.intp)
 MACROBLOCK_RUNS = np.array([(1, 4), (8, 11)], np.intp)
 # References that differ from a partition by so little more than the best one do as well: it may be noise.
@@ -111,10 +111,8 @@ def _ask_neighbours(
         return
     clear = (predicted & (reference != UNCLEAR)).astype(np.float32)
     share = clear / np.maximum(reference, 1)
-    x, y, known = (
-        _around(layer)[row // 2, column // 2]
-        for layer in (field.mv_qpel[..., 0] * share, field.mv_qpel[..., 1] * share, clear)
-    )
+    layers = np.stack([field.mv_qpel[..., 0] * share, field.mv_qpel[..., 1] * share, clear])
+    x, y, known = _around(layers)[:, row // 2, column // 2]
     usual = np.stack([x, y], 1) / np.maximum(known, 1)[:, None]
     mv, possible = field.mv_qpel[row, column].astype(np.float32), could[row, column]
     best, found = np.full(len(row), UNCLEAR, np.uint8), np.full(len(row), AGREES_QPEL, np.float32)
@@ -125,12 +123,13 @@ def _ask_neighbours(
     reference[row, column] = best
 
 
-def _around(image: np.ndarray) -> np.ndarray:
-    """(H / 2, W / 2) float32: the sum over each macroblock and AROUND others every way."""
-    total = image[::2, ::2] + image[1::2, ::2] + image[::2, 1::2] + image[1::2, 1::2]
-    for axis in (0, 1):
-        size = total.shape[axis]
-        padding = [(AROUND, AROUND) if side == axis else (0, 0) for side in (0, 1)]
-        padded = np.pad(total, padding)
-        total = np.add.reduce([padded.take(range(at, at + size), axis) for at in range(2 * AROUND + 1)])
-    return np.asarray(total, np.float32)
+def _around(layers: np.ndarray) -> np.ndarray:
+    """(C, Hb / 2, Wb / 2): of (C, Hb, Wb), the sum over each macroblock and AROUND others every way."""
+    total = layers[:, ::2, ::2] + layers[:, 1::2, ::2] + layers[:, ::2, 1::2] + layers[:, 1::2, 1::2]
+    count, rows, columns = total.shape
+    shifts = range(2 * AROUND + 1)
+    tall = np.zeros((count, rows + 2 * AROUND, columns), total.dtype)
+    tall[:, AROUND : AROUND + rows] = total
+    wide = np.zeros((count, rows, columns + 2 * AROUND), total.dtype)
+    wide[..., AROUND : AROUND + columns] = np.add.reduce([tall[:, at : at + rows] for at in shifts])
+    return np.asarray(np.add.reduce([wide[..., at : at + columns] for at in shifts]))
