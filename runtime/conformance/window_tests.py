@@ -51,7 +51,9 @@ WHOLE_PIXELS = Bar(8.0, 8.0)
 WHOLE_BLOCKS = Bar(0.3, 1.1)  # no partition below 16 px: a turning block is told as one that slides
 ROUGH_SEARCH = Bar(0.6, 0.85)
 FEW_BITS_ROUGH = Bar(1.8, 2.6, 0.9)
-BLURRED = Bar(2.6, 2.6, 0.0)  # so little is left of the pictures that a vector's reference cannot be told
+# So little is left of the pictures that most vectors' references cannot be told, and a block that is left has no
+# neighbours to be interpolated from.
+BLURRED = Bar(3.0, 5.0, 0.0)
 HALF_PIXELS = Bar(0.3, 2.5)  # rounded the same way in every picture, so it adds up
 HALF_PIXELS_CHEAP = Bar(0.3, 1.1)  # a cheap vector is its neighbours' mean, and errs less alike
 PRESET_BARS = {"ultrafast": WHOLE_PIXELS, "superfast": WHOLE_BLOCKS, "veryfast": ROUGH_SEARCH}
