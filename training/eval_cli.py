@@ -18,7 +18,7 @@ from magno.runtime.units import MagnoError
 from magno.training.ablations import ABLATIONS, AS_IT_IS, ablated
 from magno.training.eval_report import Result, as_json, print_report
 from magno.training.examine import examine
-from magno.training.questions_file import Question, QuestionsError, read_questions
+from magno.training.questions_file import EXAMPLE, Question, QuestionsError, read_questions
 from magno.training.score import is_right, text_only
 from magno.training.suites import SUITES
 
@@ -30,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--suite", choices=list(SUITES), help="a set of our own; default: world")
-    what.add_argument(
-        "--questions", type=Path, metavar="FILE", help="your own, as JSON lines: see the model card"
-    )
+    what.add_argument("--questions", type=Path, metavar="FILE", help="your own, as JSON lines")
     parser.add_argument(
         "--sets",
         type=Path,
@@ -58,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget-tokens", type=int, metavar="N", help="of the stream; default: the engine's")
     parser.add_argument("--misses", action="store_true", help="list every question that was answered wrong")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.epilog = "Exit code: 0 evaluated, 2 bad input."
+    parser.epilog = f"A line of questions: {EXAMPLE}. Exit code: 0 evaluated, 2 bad input."
 
 
 def run(args: argparse.Namespace) -> int:
