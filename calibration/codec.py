@@ -71,7 +71,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
     if args.pictures < 2 or args.repeats < 1:
         raise CodecBenchError("A bench wants 2 pictures or more, and 1 repeat or more.")
     spec = open_bundle(args.bundle).spec.codec
-    stages = [*passes(spec.image_px), *engine_passes(spec)]
+    stages: list[Pass | EnginePass] = [*passes(spec.image_px), *engine_passes(spec)]
     with tempfile.TemporaryDirectory() as folder, _one_core():
         say("encoding the 1080p clip")
         clips = _clips(args.clip, Path(folder), args.pictures)
