@@ -37,7 +37,8 @@ class Spot:
         y = np.minimum(places[..., 1], luma.height - 1)
         if by_qpel is None:
             by_qpel = np.zeros(places.shape[1:], np.intp)
-        whole, part = np.divmod(by_qpel.astype(np.intp), QPEL)
+        by_qpel = by_qpel.astype(np.intp)
+        whole, part = by_qpel >> 2, by_qpel & 3
         x = np.clip(x + whole[:, 0] + PAD_PX, 0, luma.stride - RUN_PX)
         y = np.clip(y + whole[:, 1] + PAD_PX, 0, luma.height + 2 * PAD_PX - 2)
         right, down = part.T.astype(np.uint64)

@@ -86,13 +86,16 @@ def _best(differences: np.ndarray, mv_qpel: np.ndarray) -> tuple[np.ndarray, np.
 
     The newest is taken where it does as well as the best: it is the usual one.
     """
-    as_good = differences <= differences.min(0) * (1 + NOISE_SHARE) + NOISE
-    best = np.where(as_good[0], 1, differences.argmin(0) + 1)
+    least = np.minimum.reduce(differences)
+    as_good = differences <= least * np.float32(1 + NOISE_SHARE) + np.float32(NOISE)
+    best = np.ones(len(least), np.float32)
+    for number in range(2, len(differences) + 1):
+        best[~as_good[0] & (differences[number - 1] == least)] = number
     length = np.abs(mv_qpel.astype(np.float32)).max(1)
+    speed = length / best
     unclear = np.zeros(len(best), bool)
     for number, rival in enumerate(as_good, 1):
-        apart = np.abs(length / number - length / best)  # in speed, quarter pixels a picture
-        unclear |= rival & (apart > SAME_SPEED_QPEL)
+        unclear |= rival & (np.abs(length / np.float32(number) - speed) > SAME_SPEED_QPEL)
     return np.where(unclear, UNCLEAR, best).astype(np.uint8), np.packbits(as_good, 0, bitorder="little")[0]
 
 
