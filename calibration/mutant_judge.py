@@ -32,6 +32,7 @@ class Seen:
     sound: set[int] = field(default_factory=set)  # reported sound and equal to the undamaged one
     slowest_ms: float = 0.0  # from one message to the next: no access unit took longer
     error: str = ""  # the camera was refused, or its process went
+    not_alone: str = ""  # the same, among others; alone it did not
 
     @property
     def sound_again(self) -> bool:

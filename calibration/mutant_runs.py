@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 
@@ -23,10 +24,24 @@ from magno.runtime.units import AccessUnit, Link
 
 PICTURE_PX = 96  # no smaller than a picture, so that no pixel of it goes unseen
 UNITS_URL = "units://"
+Result = TypeVar("Result")
+ATTEMPTS = 5  # at what is undamaged: a reader that a busy machine keeps from running for 0.45 s is given up
 
 
 def truth_of(stream: Stream) -> Truth:
     """The undamaged pictures, read as mutants are. Raises CameraError when the stream is not sound by itself."""
+    return undisturbed(lambda: _truth(stream))
+
+
+def undisturbed(read: Callable[[], Result]) -> Result:
+    """What reading gives, at one of ATTEMPTS. Raises CameraError when none comes to its end."""
+    for _ in range(ATTEMPTS - 1):
+        with suppress(CameraError):
+            return read()
+    return read()
+
+
+def _truth(stream: Stream) -> Truth:
     truth: Truth = {}
     contents = Contents()
     with _opened(stream.codec, [*stream.units]) as reader:
@@ -42,12 +57,19 @@ def truth_of(stream: Stream) -> Truth:
 def run_mutants(stream: Stream, mutants: Sequence[Mutant], truth: Truth) -> list[Seen]:
     """All of them through as few reader processes as it takes, one after another as one stream.
 
-    A process that ends early is told of with the mutant it ended at; the next goes on behind it.
+    A process that ends early is told of with the mutant it ended at, which then is tried alone; the next goes on
+    behind it.
     """
     seen = [Seen(mutant) for mutant in mutants]
     first = 0
     while first < len(seen):
         first += _run(stream, seen[first:], truth)
+        ended = seen[first - 1]
+        if ended.error and len(seen) > 1:
+            alone = Seen(ended.mutant)
+            _run(stream, [alone], truth)
+            if not alone.error:
+                seen[first - 1] = replace(alone, not_alone=ended.error)
     return seen
 
 

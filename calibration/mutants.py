@@ -20,7 +20,7 @@ from typing import Any
 from rich.table import Table
 
 from magno.calibration.mutant_judge import Seen, Truth
-from magno.calibration.mutant_runs import run_mutants, truth_of
+from magno.calibration.mutant_runs import run_mutants, truth_of, undisturbed
 from magno.calibration.mutant_streams import Stream, make_streams
 from magno.calibration.mutations import WHOLE_PACKETS, mutate
 from magno.runtime.units import MagnoError
@@ -62,7 +62,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
     if args.count < 1 or args.processes < 1 or args.seed < 0 or (args.only is not None and args.only < 0):
         raise MutantError("Mutants want a count and processes of 1 or more, and no negative number or seed.")
     say("encoding the undamaged streams")
-    streams = make_streams(args.clip)
+    streams = undisturbed(lambda: make_streams(args.clip))
     numbers: Sequence[int] = range(args.count) if args.only is None else [args.only]
     batches = _batches(streams, [truth_of(stream) for stream in streams], numbers)
     seen, faults = _run(batches, args, say)
@@ -90,6 +90,7 @@ def judge(seen: Sequence[Seen]) -> dict[str, Any]:
         "silent_pictures": sum(len(one.unequal) for one in seen if one.mutant.kind in silent),
         "readers_ended": {one.mutant.number: one.error for one in ended[:NAMED]},
         "readers_ended_count": len(ended),
+        "readers_ended_but_not_alone": sum(bool(one.not_alone) for one in seen),
         "not_sound_again": [one.mutant.number for one in not_again[:NAMED]],
         "not_sound_again_count": len(not_again),
         "false_sound": [one.mutant.number for one in false_sound[:NAMED]],
@@ -118,6 +119,8 @@ def report(figures: dict[str, Any]) -> Table:
     table.add_section()
     table.add_row("[bold]and what may be", "", "")
     table.add_row("reader ended and was started again", str(figures["readers_ended_count"]), "")
+    disturbed = figures["readers_ended_but_not_alone"]
+    table.add_row("the same, but not with the mutant alone", str(disturbed), "a busy machine does that")
     table.add_row("pictures called broken", str(figures["broken"]), f"of {figures['pictures']}")
     for kind, count in figures["silent"].items():
         share = 100 * count / figures["kinds"][kind]
