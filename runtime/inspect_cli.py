@@ -71,6 +71,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect one source; what is wrong with it is told in one sentence."""
+    if args.conformance and (args.dump or args.overlay):
+        print(
+            "Wanted --conformance alone, found it with --dump or --overlay. Run them one by one.",
+            file=sys.stderr,
+        )
+        return BAD_INPUT
     if args.conformance:
         code: int = importlib.import_module("magno.runtime.conformance.cli").run(args)
         return code
