@@ -50,11 +50,13 @@ class RtspConnection:
     """One client's. Raises RtspError; what a socket raises is one, too."""
 
     def __init__(self, url: str, clock: Clock) -> None:
-        parts = urlsplit(url)
         try:
-            host, port = parts.hostname or "", parts.port or PORT
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or PORT
         except ValueError as error:
             raise RtspError(str(error)) from error
+        if not host:
+            raise RtspError("no host in its url")
         self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._login = Login(unquote(parts.username or ""), unquote(parts.password or ""))
         self._clock = clock

@@ -7,7 +7,6 @@ only logs that they jumped; so its log is read, while it reads. MPEG-TS marks a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import av
 from av.container import InputContainer
@@ -35,7 +34,7 @@ class UrlSource:
     def __init__(self, request: CameraRequest, clock: Clock) -> None:
         if request.loop:
             raise CameraError("A loop wants a file, found a camera's url, which has no end. Leave it out.")
-        scheme = urlsplit(request.url).scheme.lower()
+        scheme = request.url.partition("://")[0].lower()
         self._until_ns = None if request.until_s is None else int(request.until_s * NS_PER_S)
         self._clock, self._shown = clock, without_password(request.url)
         try:

@@ -179,6 +179,14 @@ def test_an_rtsp_server_that_means_ill_is_told_in_one_sentence(reply: bytes) -> 
     assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["rtsp://", "rtsp://[", "rtsp://camera:99999/", "rtsp://camera:x/", "http://[", "udp://"]
+)
+def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
+    with pytest.raises(CameraError, match="found none"):
+        open_source(CameraRequest(url, PICTURE_PX), WallClock())
+
+
 def test_a_stream_of_another_codec_is_left_to_libavformat() -> None:
     with _server(b"RTSP/1.0 200 OK\r\n\r\n") as port, pytest.raises(CameraError, match="found none"):
         open_source(CameraRequest(f"rtsp://127.0.0.1:{port}/clip", PICTURE_PX), WallClock())
