@@ -104,7 +104,12 @@ def _suite(args: argparse.Namespace) -> Path:
 
 def _examined(args: argparse.Namespace, questions: Sequence[Question], ablation: str) -> Result:
     more = {} if args.budget_tokens is None else {"budget_tokens": args.budget_tokens}
-    columns = (TextColumn(f"asking, {ablation}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("asking" if ablation == AS_IT_IS else f"asking, {ablation}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with ablated(ablation) as backend, Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(questions))
         config = EngineConfig(bundle=args.bundle, backend=backend, **more)

@@ -86,9 +86,9 @@ def test_eval_with_things_taken_away_is_one_json_object(
         str(few.parent.parent),
         "--json",
     ]
-    assert main([*words, "--ablate", "no Δ-tokens", "--ablate", COARSE]) == 0
+    assert main([*words, "--ablate", "no-delta", "--ablate", COARSE]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [result["ablation"] for result in found["results"]] == [AS_IT_IS, "no Δ-tokens", COARSE]
+    assert [result["ablation"] for result in found["results"]] == [AS_IT_IS, "no-delta", COARSE]
     assert (
         found["results"][0]["misses"] != found["results"][1]["misses"]
     )  # random weights, but they see something

@@ -14,11 +14,11 @@ from magno.runtime.units import CodecFrame
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 from magno.training.coarse import coarse_frame
 
-AS_IT_IS = "as it is"
-COARSE = "16x16 integer vectors"
+AS_IT_IS = "none"
+COARSE = "coarse-vectors"
 ENCODERS = {
-    "no Δ-tokens": "magno.training.ablations.no_delta",
-    "no residual": "magno.training.ablations.no_residual",
+    "no-delta": "magno.training.ablations.no_delta",
+    "no-residual": "magno.training.ablations.no_residual",
 }
 ABLATIONS = (AS_IT_IS, *ENCODERS, COARSE)
 

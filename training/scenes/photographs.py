@@ -16,9 +16,9 @@ import numpy as np
 from magno.training.scenes.sampling import planar
 
 SIZE = (640, 360)  # width, height that pictures are decoded at
-BUNNY_CUT = 208  # here its second scene begins
-TRAINED = {"bottle-detection.mp4": range(0, 1189, 60), "bunny_h264.mp4": range(0, BUNNY_CUT, 12)}
-HELD_OUT = {"car-detection.mp4": range(0, 377, 30), "bunny_h264.mp4": range(BUNNY_CUT, 337, 12)}
+BUNNY_CUT = 210  # here its second scene begins
+TRAINED = {"bottle-detection.mp4": range(0, 1189, 60), "bunny_h264.mp4": range(0, BUNNY_CUT - 2, 12)}
+HELD_OUT = {"car-detection.mp4": range(0, 377, 30), "bunny_h264.mp4": range(BUNNY_CUT + 2, 337, 12)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ def cut_out_sprite(cut: CutOut, radius: float, turned: bool) -> Sprite:
     longest = max(rgba.shape[1:])
     step = longest * SPRITE_REACH / pixels
     away = (np.arange(pixels) + 0.5 - pixels / 2) * step
-    margin = 2  # of nothing, which clamped samples outside find
+    margin = 6  # of nothing: samples outside are clamped to it, and blurring moves what is inside
     padded = np.pad(rgba, ((0, 0), (margin, margin), (margin, margin)))
     blurs = int(np.clip(np.log2(max(step, 1)) * 2, 0, 3))
     for _ in range(blurs):  # it will be shown smaller than it was filmed
