@@ -7,6 +7,7 @@ memory, descriptors and threads of the engine and of the reader process flat.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import random
@@ -58,7 +59,6 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
         with server:
             engine.watch(CAMERA, server.url)
             _seconds_until_fresh(engine, 0)
-            reader_pid = engine.status()[CAMERA].reader_pid
         for number in range(args.times):
             lost_s.append(_seconds_until_lost(engine))
             threading.Event().wait(rng.uniform(*AWAY_S))
@@ -66,10 +66,11 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
             with server:
                 fresh_s.append(_seconds_until_fresh(engine, before))
                 held["engine"].append(footprint(os.getpid()))
-                held["reader"].append(footprint(reader_pid or 0))
+                with contextlib.suppress(OSError):  # it is being replaced
+                    held["reader"].append(footprint(engine.status()[CAMERA].reader_pid or 0))
             say(f"{number + 1} of {args.times} times")
         status = engine.status()[CAMERA]
-    trends = {name: trend(seen) for name, seen in held.items()}
+    trends = {name: trend(seen) for name, seen in held.items() if seen}
     missed = max(lost_s, default=0.0) > LOST_S or max(fresh_s, default=0.0) > FRESH_S or status.restarts
     return {
         "times": args.times,

@@ -19,11 +19,13 @@ from magno.runtime.camera.pipe import PatientPipe
 from magno.runtime.camera.pulse import Pulse
 from magno.runtime.camera.reader import SILENCE_S, WORKER, CameraReader
 from magno.runtime.camera.request import REQUEST_VARIABLE, CameraError, CameraRequest
+from magno.runtime.camera.starved import Running, running, starved
 from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.camera.wire import Alive, Ended, Failed, Message, Opened, Readable, read_message
 from magno.runtime.clock import NS_PER_S, ReplayClock, WallClock
 from magno.runtime.units import CodecFrame
 from tests.synthetic import codec_frame
+from tests.waiting import happens
 
 WAIT_S = 20  # far more than anything takes: a test that waits so long hangs
 
@@ -111,6 +113,31 @@ def test_stopped_process_is_noticed_by_its_silence(clips: Path) -> None:
             for _ in frames:
                 pass
     assert gone(reader.pid)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_starved"),
+    [
+        (Running(True, 5), Running(True, 5), True),  # it waits for a core
+        (Running(True, 5), Running(True, 40_000_005), True),
+        (Running(True, 5), Running(True, 95_000_005), False),  # it runs, and says nothing: stuck in a loop
+        (Running(False, 5), Running(False, 5), False),  # stopped, or stuck in a wait
+        (Running(True, 5), Running(False, 5), False),
+        (None, None, False),
+        (Running(True, 5), None, False),
+    ],
+)
+def test_process_that_is_kept_from_running_is_not_stuck(
+    before: Running | None, after: Running | None, is_starved: bool
+) -> None:
+    assert starved(before, after, 100_000_000) is is_starved
+
+
+def test_what_a_process_does_is_seen() -> None:
+    before = running(os.getpid())
+    assert before is not None and before.wants
+    assert happens(lambda: (after := running(os.getpid())) is not None and after.ran_ns > before.ran_ns)
+    assert running(2**22 + 1) is None
 
 
 def test_process_with_nothing_to_say_is_not_silent() -> None:
@@ -204,7 +231,7 @@ def test_process_that_speaks_garbage_is_a_camera_error(clips: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"Traceback (most recent call last)")
     os.close(writing)
-    reader._pipe = PatientPipe(reading, WAIT_S)
+    reader._pipe = PatientPipe(reading, reader.pid, WAIT_S)
     with reader, pytest.raises(CameraError, match="found garbage"):
         reader.opened()
 
