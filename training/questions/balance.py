@@ -26,7 +26,7 @@ class Balance:
 
     def choose(self, candidates: Iterable[Asked], number: int, rng: np.random.Generator) -> list[Asked]:
         """At most `number` of them, those most wanted first; equals by chance."""
-        left, chosen = list(candidates), []
+        left, chosen = list(candidates), list[Asked]()
         rng.shuffle(left)  # type: ignore[arg-type]
         while left and len(chosen) < number:
             best = min(left, key=self._rank)
