@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from statistics import median
 
@@ -10,6 +11,7 @@ from magno.runtime.clock import NS_PER_S
 
 STEPS = 16  # the usual step is that of so many
 KNOWN_STEPS = 2  # so many make one usual
+MOST_B = 3  # B-pictures in a row that nobody wonders at while the usual step is not known
 REPEATS = 4  # a unit that came again is among so many; numbers may wrap after more
 WHOLE = 1 << 30  # more reference pictures than any picture can point back
 # A stream without intra pictures and recovery points heals through intra blocks, within its refresh period: 250
@@ -41,36 +43,45 @@ class Steps:
         self._before_ns: int | None = None
         self._newest_ns: int | None = None
         self._reorders = False
+        self._longest_ns = 0  # step that was no gap
+        self._shortest_ns = self._first_ns or math.inf  # from any picture to one shown next to it
+        self._looks_ahead = False  # B-pictures stand between others; some encoders' never do
 
     def missing(self, pts_ns: int, facts: Facts, *, reorders: bool) -> int:
-        """How many pictures are missing before this one, as its time says; -1: it came before. `reorders`: the stream
-        is known to have B-pictures.
-
-        A B-picture stands between the two latest others, or one of these is missing. Steps of a stream with
-        B-pictures may vary: where pictures carry numbers too, only what is beyond the longest counts.
-        """
+        """How many pictures are missing before this one at most, as its time says; -1: it came before. `reorders`: the
+        stream is known to have B-pictures."""
         self._reorders = self._reorders or reorders or facts.kind == "B"
         if self._newest_ns is None:
             self._newest_ns = pts_ns
             return 0
-        if facts.kind == "B":
-            begun = (
-                self._before_ns is None
-            )  # a stream joined at an intra picture has B-pictures shown before it
-            between = begun or (self._before_ns or 0) < pts_ns < self._newest_ns
-            return 0 if between or facts.numbered else 1
+        if facts.kind == "B" and pts_ns < self._newest_ns:
+            between = self._before_ns is not None and self._before_ns < pts_ns
+            self._looks_ahead = self._looks_ahead or between
+            self._shortest_ns = min(self._shortest_ns, self._newest_ns - pts_ns)
+            # Of a stream joined at an intra picture, B-pictures come that are shown before it.
+            return 0 if between or self._before_ns is None or facts.numbered else 1
+        if facts.kind == "B" and (self._looks_ahead or not facts.numbered):
+            return facts.hidden  # what it points to ahead is missing, and how much before it nobody knows
         step_ns = pts_ns - self._newest_ns
         if step_ns <= 0:
             return -1
-        usual_ns = self._usual_ns(longest=self._reorders and facts.numbered)
+        missing = self._judged(step_ns, facts)
+        if not missing:
+            self._longest_ns = max(self._longest_ns, step_ns)
+        self._shortest_ns = min(self._shortest_ns, step_ns)
         self._before_ns, self._newest_ns = self._newest_ns, pts_ns
         self._steps.append(step_ns)
-        return 0 if usual_ns is None else max(0, round(step_ns / usual_ns) - 1)
+        return missing
 
-    def _usual_ns(self, *, longest: bool) -> float | None:
+    def _judged(self, step_ns: int, facts: Facts) -> int:
         if len(self._steps) < KNOWN_STEPS:
-            return None if self._reorders else self._first_ns
-        return max(self._steps) if longest else median(self._steps)
+            between = MOST_B if self._reorders else 0
+            return 0 if self._first_ns is None else max(0, round(step_ns / self._first_ns) - 1 - between)
+        if not (self._reorders and facts.numbered):
+            return max(0, round(step_ns / median(self._steps)) - 1)
+        # Between B-pictures steps vary, and numbers tell of most losses: only what is beyond the longest is looked at.
+        usual = step_ns <= self._longest_ns + self._shortest_ns / 2
+        return 0 if usual else round(step_ns / self._shortest_ns) - 1
 
 
 def is_gap(facts: Facts, missing: int) -> bool:

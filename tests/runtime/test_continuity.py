@@ -80,6 +80,24 @@ def test_b_pictures_stand_between_the_pictures_they_refer_to(stream: str, gaps: 
 
 
 @pytest.mark.parametrize(
+    ("stream", "gaps"),
+    [
+        ("I0 P4 B1 B2 B3 P5 P9 B6 B7 B8 I10 P13 B11 B12", []),  # as many B-pictures as the encoder likes
+        ("I0 P3 B1 B2 P6 B4 B5 B8 P12 B10", [7, 8]),  # an IDR and a P-picture: its number goes on
+        ("I0 P3 B1 B2 P6 B4 B5 P13", [7]),
+        ("I0 B1 B2 B3 B4 B6", []),  # B-slices that look back alone
+    ],
+)
+def test_pictures_whose_numbers_go_on_though_something_was_lost(stream: str, gaps: list[int]) -> None:
+    steps, found = Steps(), []
+    for index, word in enumerate(stream.split()):
+        facts = Facts(word[0], word[0] != "B", numbered=True, hidden=2)
+        if is_gap(facts, steps.missing(int(word[1:]) * STEP_NS, facts, reorders=False)):
+            found.append(index)
+    assert found == gaps
+
+
+@pytest.mark.parametrize(
     ("facts", "by_time", "gap"),
     [
         (NUMBERED, 0, False),
