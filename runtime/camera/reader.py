@@ -23,7 +23,7 @@ from magno.runtime.units import CodecFrame
 WORKER = "magno.runtime.camera.worker"
 GOODBYE_S = 2.0
 START_S = 10.0  # until a process says its first word: Python and its libraries come from a disk
-SILENCE_S = 0.35  # one that lives and is not stuck says something every 0.2 s; with a look at it, 0.45 s
+SILENCE_S = 0.3  # one that lives and is not stuck says something every 0.15 s; with a look at it, 0.4 s
 
 
 class CameraReader:
