@@ -13,6 +13,7 @@ STEPS = 16  # the usual step is that of so many
 KNOWN_STEPS = 2  # so many make one usual
 MOST_B = 3  # B-pictures in a row that nobody wonders at while the usual step is not known
 REPEATS = 4  # a unit that came again is among so many; numbers may wrap after more
+MOST_EARLY = 32  # pictures decoded after one that is shown after them
 WHOLE = 1 << 30  # more reference pictures than any picture can point back
 # A stream without intra pictures and recovery points heals through intra blocks, within its refresh period: 250
 # pictures for x264, 10 s for the cameras we know.
@@ -63,7 +64,8 @@ class Steps:
         if facts.kind == "B" and (self._looks_ahead or not facts.numbered):
             return facts.hidden  # what it points to ahead is missing, and how much before it nobody knows
         step_ns = pts_ns - self._newest_ns
-        if step_ns <= 0:
+        if step_ns <= 0:  # once, or from now on: a clock may be set
+            self._before_ns, self._newest_ns = None, pts_ns
             return -1
         missing = self._judged(step_ns, facts)
         if not missing:
@@ -91,6 +93,11 @@ def is_gap(facts: Facts, missing: int) -> bool:
     return facts.missing != 0 or missing >= facts.hidden or (missing < 0 and not facts.numbered)
 
 
+def is_misplaced(facts: Facts, missing: int) -> bool:
+    """Whether it came before, though not byte by byte the same: whole as it may be, what follows points past it."""
+    return missing < 0 and not facts.numbered
+
+
 class Soundness:
     """Which pictures are whole, though something was lost. Fed in decode order.
 
@@ -103,6 +110,7 @@ class Soundness:
         self._sound = 0  # the newest reference pictures that are
         self._refresh: int | None = None  # reference pictures until a recovery point's refresh is complete
         self._since_ns: int | None = None  # what is shown before is not covered by the refresh
+        self._covered = 0  # pictures since then
         self._unhurt = 0  # pictures since the last loss
 
     def step(self, facts: Facts, pts_ns: int, *, gap: bool, damaged: bool, unready: bool = False) -> bool:
@@ -111,7 +119,8 @@ class Soundness:
         if gap or (damaged and facts.is_reference):
             self._sound, self._refresh, self._unhurt = 0, None, 0
         self._refreshed(facts, pts_ns, damaged)
-        early = self._since_ns is not None and pts_ns < self._since_ns
+        self._covered += 1
+        early = self._since_ns is not None and pts_ns < self._since_ns and self._covered <= MOST_EARLY
         whole = facts.kind == "I" or (self._sound >= facts.reach and not early)
         sound = whole and not damaged and not unready
         if facts.is_reference and not early:
@@ -130,4 +139,4 @@ class Soundness:
         elif facts.recovery is not None and self._sound < WHOLE and not damaged:
             self._refresh = facts.recovery
         if self._refresh is not None and self._refresh <= 0 and not damaged:
-            self._sound, self._refresh, self._since_ns = WHOLE, None, pts_ns
+            self._sound, self._refresh, self._since_ns, self._covered = WHOLE, None, pts_ns, 0

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
 from magno.runtime.camera.concealment import heard_concealing
-from magno.runtime.camera.continuity import Repeats, Steps, is_gap
+from magno.runtime.camera.continuity import Repeats, Steps, is_gap, is_misplaced
 from magno.runtime.camera.examine import Facts, examiner, of_kind
 from magno.runtime.camera.in_flight import Fed, InFlight
 from magno.runtime.camera.luma import luma_of
@@ -127,6 +128,8 @@ class Decoder:
         if facts.timed:
             missing = self._steps.missing(unit.pts_ns, facts, reorders=bool(self._context.has_b_frames))
             gap = gap or is_gap(facts, missing)
+            if is_misplaced(facts, missing):
+                facts = replace(facts, damaged=True)
         self._lost = False
         return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
 

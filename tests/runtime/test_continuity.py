@@ -28,7 +28,8 @@ def missing(times: list[float], facts: Facts = P, rate: float = 0.0) -> list[int
         ([0, 1, 2, 9, 10], [0, 0, 0, 6, 0]),
         ([0, 1, 2.3, 2.9, 4.1, 5], [0, 0, 0, 0, 0, 0]),  # jitter
         ([0, 1, 2, 2, 3], [0, 0, 0, -1, 0]),  # came twice
-        ([0, 1, 2, 1, 3], [0, 0, 0, -1, 0]),  # came before
+        ([5, 6, 7, 6, 8], [0, 0, 0, -1, 1]),  # came before
+        ([5, 6, 7, 0, 1, 2], [0, 0, 0, -1, 0, 0]),  # the clock was set
         ([0, 2, 4, 6, 8], [0, 0, 0, 0, 0]),  # at half the rate
         ([7], [0]),
     ],

@@ -186,15 +186,6 @@ def without_slice(unit: AccessUnit, which: int) -> AccessUnit:
     return replace(unit, data=b"".join(b"\0\0\0\1" + nal for nal in nals if nal not in lost))
 
 
-@QUICK
-@given(NAMES, st.integers(0, PICTURES - 1), st.floats(0.1, 0.9))
-def test_truncated_packets(name: str, place: int, kept: float) -> None:
-    found = stream(name)
-    units = list(found.units)
-    units[place] = replace(units[place], data=units[place].data[: int(len(units[place].data) * kept)])
-    assert_none_is_falsely_sound(decoded(units, found.codec), name)
-
-
 def test_open_gop_whose_leading_pictures_hang_on_what_was_lost() -> None:
     units = [
         AccessUnit(data, shown * synthetic.PICTURE_NS, 0)
