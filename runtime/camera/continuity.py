@@ -68,7 +68,7 @@ class Steps:
             self._before_ns, self._newest_ns = None, pts_ns
             return -1
         missing = self._judged(step_ns, facts)
-        if not missing:
+        if not is_gap(facts, missing):
             self._longest_ns = max(self._longest_ns, step_ns)
         self._shortest_ns = min(self._shortest_ns, step_ns)
         self._before_ns, self._newest_ns = self._newest_ns, pts_ns

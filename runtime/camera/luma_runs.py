@@ -13,7 +13,7 @@ import numpy as np
 PAD_PX = 32  # a picture goes on beyond its edges, as its last pixels do
 RUN_PX = 8  # pixels of a run
 POINTS = 7  # of them that are compared: the last has no right neighbour
-QPEL = 4
+QPEL_BITS, QPEL = 2, 4
 EVEN = np.uint64(0x00FF00FF00FF00FF)
 THREE_LANES, TWO_SUMS = np.uint64(0x0000FFFFFFFFFFFF), np.uint64(0x0000FFFF0000FFFF)
 LANE_BITS, PIXEL_BITS = np.uint64(16), np.uint64(8)
@@ -38,7 +38,7 @@ class Spot:
         if by_qpel is None:
             by_qpel = np.zeros(places.shape[1:], np.intp)
         by_qpel = by_qpel.astype(np.intp)
-        whole, part = by_qpel >> 2, by_qpel & 3
+        whole, part = by_qpel >> QPEL_BITS, by_qpel & (QPEL - 1)
         x = np.clip(x + whole[:, 0] + PAD_PX, 0, luma.stride - RUN_PX)
         y = np.clip(y + whole[:, 1] + PAD_PX, 0, luma.height + 2 * PAD_PX - 2)
         right, down = part.T.astype(np.uint64)
