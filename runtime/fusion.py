@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from magno.runtime.smoothing import smooth
 from magno.runtime.units import BlockMode, MotionField
 
 KNOWN = np.zeros(256, np.float32)  # by BlockMode: 1 where a block has a vector
@@ -32,9 +33,9 @@ class Displacement:
 
 
 def start(field: MotionField) -> Displacement:
-    """The chain after its first picture: that picture's own vectors. Blocks without one are not valid."""
-    px = field.mv_qpel.astype(np.float32) * 0.25
-    return Displacement(px, KNOWN[field.mode], field.block_px, 1)
+    """The chain after its first picture: that picture's own vectors, smoothed. Blocks without one are not valid."""
+    valid = KNOWN[field.mode]
+    return Displacement(smooth(field, valid > 0), valid, field.block_px, 1)
 
 
 def chain(before: Displacement | None, field: MotionField) -> Displacement:
