@@ -42,19 +42,18 @@ class Bar:
 
 
 GOOD = Bar(0.3, 0.6)  # quarter pixels, partitions of 8 px, bits enough
-FEWER_BITS = Bar(0.3, 0.65)
 FEW_BITS = Bar(
-    0.65, 1.4, 0.9
+    0.65, 1.45, 0.9
 )  # a vector costs more than the residual it saves, in rich blocks as in flat ones
 # Whole pixels only: each vector of a pan of 0.75 px says 1. No reader of vectors can mend that.
-WHOLE_PIXELS = Bar(8.0, 8.0)
-WHOLE_BLOCKS = Bar(0.3, 1.1)  # no partition below 16 px: a turning block is told as one that slides
-ROUGH_SEARCH = Bar(0.6, 0.85)
-FEW_BITS_ROUGH = Bar(1.8, 2.6, 0.9)
+WHOLE_PIXELS = Bar(8.0, 7.0)
+WHOLE_BLOCKS = Bar(0.3, 0.8)  # no partition below 16 px: a turning block is told as one that slides
+ROUGH_SEARCH = Bar(0.55, 0.75)
+FEW_BITS_ROUGH = Bar(1.8, 2.4, 0.9)
 # So little is left of the pictures that most vectors' references cannot be told, and a block that is left has no
 # neighbours to be interpolated from.
 BLURRED = Bar(3.0, 5.0, 0.0)
-HALF_PIXELS = Bar(0.3, 2.5)  # rounded the same way in every picture, so it adds up
+HALF_PIXELS = Bar(0.3, 1.7)  # rounded the same way in every picture, so it adds up
 HALF_PIXELS_CHEAP = Bar(0.3, 1.1)  # a cheap vector is its neighbours' mean, and errs less alike
 PRESET_BARS = {"ultrafast": WHOLE_PIXELS, "superfast": WHOLE_BLOCKS, "veryfast": ROUGH_SEARCH}
 FEW_BITS_CRF = 38
@@ -74,7 +73,7 @@ def _bar_of_stream(encoding: Encoding) -> Bar:
         return HALF_PIXELS if plenty else HALF_PIXELS_CHEAP
     hasty = PRESET_BARS.get(encoding.preset)
     if encoding.crf < FEW_BITS_CRF:
-        return hasty or (GOOD if plenty else FEWER_BITS)
+        return hasty or GOOD
     if hasty is None:
         return FEW_BITS
     return FEW_BITS_ROUGH if encoding.references == 1 else BLURRED
