@@ -1,7 +1,8 @@
 """Whether libavcodec concealed damage, as its log says. Knows PyAV's log.
 
-Of a stream that was joined in the middle it flags every picture as damaged until it has found one to begin from.
-Which of them are damaged besides, and so no part of a sound refresh, its log alone tells.
+It flags damage on a picture that it gives, which may be some pictures later. And of a stream that was joined in the
+middle it flags every picture until it has found one to begin from: which of these are damaged besides, and so no part
+of a sound refresh, its log alone tells.
 """
 
 from __future__ import annotations

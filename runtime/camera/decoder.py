@@ -9,6 +9,7 @@ are BROKEN, and the first sound one after them is a RESET.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ class Decoder:
         self._refuses_b = b_frames == "refuse"
         self._lost = True  # something is missing before the next unit; at first, all that came before
         self._ready = False  # libavcodec knows of a picture to begin from
+        self._stained = False  # an error of the picture before spoils the next one
         self._interlaced = 0  # pictures in a row
         self._was_sound = False
         self._sequence = 0
@@ -109,10 +111,17 @@ class Decoder:
         # around these bytes it would read whatever lies there (seen: MPEG-4 pictures damaged at random).
         packet = av.Packet(len(unit.data))
         packet.update(unit.data)
-        fed = None if facts is None else self._feed(unit, facts)
         packet.time_base = NANOSECONDS
-        if fed is not None:  # numbered, since time stamps may repeat
-            packet.pts = fed.number
+        if facts is None:
+            return self._pictures(packet, None)
+        fed = self._feed(unit, facts)
+        if self._stained and facts.numbered:
+            self._stained = False
+            if facts.entry:
+                self._rinse(packet)
+            else:
+                fed.damaged = True
+        packet.pts = fed.number  # since time stamps may repeat
         return self._pictures(packet, fed)
 
     def flush(self) -> list[CodecFrame]:
@@ -122,6 +131,13 @@ class Decoder:
     def lost(self) -> None:
         """Access units are missing before the next one: what follows is BROKEN until it has healed."""
         self._lost = True
+
+    def _rinse(self, packet: av.Packet[Any]) -> None:
+        """After an error inside a macroblock, libavcodec adds what it had read of its residual to the next picture
+        that it decodes, an IDR picture too. So that one is decoded twice, and nothing is made of the first time."""
+        with contextlib.suppress(av.FFmpegError):
+            for frame in self._context.decode(packet):
+                self._take(frame)  # of those before it, which have numbers
 
     def _feed(self, unit: AccessUnit, facts: Facts) -> Fed:
         gap = self._lost
@@ -153,18 +169,16 @@ class Decoder:
     def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
         concealed = False
         try:
-            if self._ready:
-                decoded = self._context.decode(packet)
-            else:
-                decoded, concealed = heard_concealing(lambda: self._context.decode(packet))
+            decoded, concealed = heard_concealing(lambda: self._context.decode(packet))
         except av.FFmpegError as error:
             log.debug("access unit not decoded: %s", error)
             decoded = []
             if fed is not None:
                 fed.came = fed.damaged = True
                 self.errors += 1
+                self._stained = True
         if fed is not None and concealed:
-            fed.damaged = True
+            fed.damaged = self._stained = True
         for frame in decoded:
             self._take(frame)
         return [out for out in self._released(all_of_them=packet is None) if out is not None]

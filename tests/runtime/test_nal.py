@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import cache
 
 import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,12 +159,22 @@ def encoded(
     pix_fmt: str = "yuv420p",
 ) -> list[tuple[bytes, int]]:
     """Access units of libx264 in decode order, and at which place each is shown."""
+    images = [synthetic.picture(size, synthetic.pan(index, 0)) for index in range(pictures)]
+    return of_images(images, codec_options, rate, pix_fmt)
+
+
+def of_images(
+    images: list[np.ndarray],
+    codec_options: dict[str, str],
+    rate: Fraction = Fraction(30000, 1001),
+    pix_fmt: str = "yuv420p",
+) -> list[tuple[bytes, int]]:
     context = av.CodecContext.create("libx264", "w")
-    context.width, context.height, context.pix_fmt = *size, pix_fmt
+    context.height, context.width, context.pix_fmt = *images[0].shape[:2], pix_fmt
     context.framerate, context.time_base, context.options = rate, 1 / rate, codec_options
     packets = []
-    for index in range(pictures):
-        frame = av.VideoFrame.from_ndarray(synthetic.picture(size, synthetic.pan(index, 0)), format="rgb24")
+    for index, image in enumerate(images):
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts = index
         packets += context.encode(frame.reformat(format=pix_fmt))
     packets += context.encode(None)

@@ -18,6 +18,7 @@ from magno.runtime.conformance.encoding import encode as encoded
 from magno.runtime.units import AccessUnit, CodecFrame, Link
 from tests import synthetic
 from tests.runtime.test_nal import encoded as encoded_freely
+from tests.runtime.test_nal import of_images
 
 SIDE, PICTURES = 64, 44
 STREAMS = {
@@ -198,3 +199,19 @@ def test_open_gop_whose_leading_pictures_hang_on_what_was_lost() -> None:
         frames = decoded([unit for index, unit in enumerate(units) if index != lost], "h264")
         assert all(frame.picture.tobytes() == whole[frame.pts_ns] for frame in sound(frames))
         assert len(sound(frames)) > PICTURES - 20
+
+
+def test_error_inside_a_macroblock_does_not_reach_the_next_idr_picture() -> None:
+    """What libavcodec had read of a macroblock's residual when it failed, it adds to the picture it decodes next."""
+    rng = np.random.default_rng(2)
+    images = [rng.integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8) for _ in range(6)]
+    params = {"x264-params": "cabac=0:bframes=0:keyint=3:min-keyint=3:scenecut=0", "crf": "30"}
+    units = [AccessUnit(data, shown * synthetic.PICTURE_NS, 0) for data, shown in of_images(images, params)]
+    whole = [frame.picture.tobytes() for frame in decoded(units, "h264")]
+    size = len(units[2].data)
+    for kept in range(size // 3, size, size // 40):
+        cut = replace(units[2], data=units[2].data[:kept])
+        frames = decoded([*units[:2], cut, *units[3:]], "h264")
+        links = [frame.motion.link for frame in frames if frame.motion]
+        assert links[-4:] == [Link.BROKEN, Link.RESET, Link.OK, Link.OK]
+        assert [frame.picture.tobytes() for frame in frames[-3:]] == whole[-3:]
