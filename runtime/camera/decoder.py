@@ -41,6 +41,8 @@ NANOSECONDS = Fraction(1, 1_000_000_000)
 CODECS_WITH_VECTORS = frozenset({"h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "msmpeg4v3", "flv1"})
 # Calibrated: every test of the conformance suite runs on this decoder. P-skips come out as vectors like others.
 HALF_PEL = VectorCaps(BLOCK_PX, 2, True, False, True, ResidualKind.PIXEL_MC, True)
+# Of their B-pictures libavcodec (62.28) keeps no vectors: those it exports are all zero.
+UNTOLD_B = frozenset({"mpeg4", "h263", "msmpeg4v3", "flv1"})
 CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, True, ResidualKind.PIXEL_MC, True)}
 PICT_TYPES = {"I": "I", "SI": "I", "B": "B", "BI": "B"}  # all others refer to the past alone: P
 MAX_HELD = 16  # pictures that wait for one they were predicted from
@@ -216,7 +218,9 @@ class Decoder:
         motion = None
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks
-            motion = motion_field(vectors, coded_size, intact=link is not Link.BROKEN, link=link)
+            told = pict_type != "B" or self._codec not in UNTOLD_B
+            intact = told and link is not Link.BROKEN
+            motion = motion_field(vectors if told else None, coded_size, intact=intact, link=link)
             shown = Shown(fed.number, partial(luma_of, frame))
             motion = self._references.take(motion, fed.facts, (frame.width, frame.height), shown)
         elif link is Link.BROKEN:
