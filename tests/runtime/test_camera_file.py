@@ -14,7 +14,8 @@ from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import open_source
 from magno.runtime.clock import NS_PER_S, ReplayClock
 from magno.runtime.units import AccessUnit
-from magno.training.clips import FPS, CodecSettings, write_clip
+from magno.training.clips import write_clip
+from magno.training.codec_settings import FPS, CodecSettings
 from tests import synthetic
 
 
@@ -94,7 +95,7 @@ def test_playlist_may_not_name_another_file(tmp_path: Path, clips: Path, text: s
 
 
 def test_url_of_another_kind_is_refused() -> None:
-    assert "found rtsp://" in refusal("rtsp://camera/stream")
+    assert "found gopher://" in refusal("gopher://camera/stream")
 
 
 def test_file_url_and_a_name_with_a_colon(short_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ STREAMS = {
 }
 NAMES = st.sampled_from(sorted(STREAMS))
 PLACES = st.lists(st.integers(0, PICTURES - 1), min_size=1, max_size=4)
-QUICK = settings(max_examples=30, deadline=None)
+QUICK = settings(max_examples=20, deadline=None)
 
 
 @dataclass(frozen=True, slots=True)
