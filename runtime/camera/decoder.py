@@ -89,7 +89,7 @@ class Decoder:
         self._refuses_b = b_frames == "refuse"
         self._lost = True  # something is missing before the next unit; at first, all that came before
         self._ready = False  # libavcodec knows of a picture to begin from
-        self._stained = False  # an error of the picture before spoils the next one
+        self._stained = 0  # number of the newest unit with an error, which spoils a later one
         self._interlaced = 0  # pictures in a row
         self._was_sound = False
         self._sequence = 0
@@ -117,12 +117,10 @@ class Decoder:
         if facts is None:
             return self._pictures(packet, None)
         fed = self._feed(unit, facts)
-        if self._stained and facts.numbered:
-            self._stained = False
-            if facts.entry:
-                self._rinse(packet)
-            else:
-                fed.damaged = True
+        if self._stained and facts.entry:
+            self._rinse(packet)
+        elif self._stained and fed.number == self._stained + 1 and facts.numbered:
+            fed.damaged = True
         packet.pts = fed.number  # since time stamps may repeat
         return self._pictures(packet, fed)
 
@@ -135,8 +133,10 @@ class Decoder:
         self._lost = True
 
     def _rinse(self, packet: av.Packet[Any]) -> None:
-        """After an error inside a macroblock, libavcodec adds what it had read of its residual to the next picture
-        that it decodes, an IDR picture too. So that one is decoded twice, and nothing is made of the first time."""
+        """After an error inside a macroblock, libavcodec adds what it had read of its residual to the next picture that
+        has any there, mostly the next of all, an IDR picture too. So this is decoded twice, and nothing is made of
+        the first time."""
+        self._stained = 0
         with contextlib.suppress(av.FFmpegError):
             for frame in self._context.decode(packet):
                 self._take(frame)  # of those before it, which have numbers
@@ -178,9 +178,9 @@ class Decoder:
             if fed is not None:
                 fed.came = fed.damaged = True
                 self.errors += 1
-                self._stained = True
+                self._stained = fed.number
         if fed is not None and concealed:
-            fed.damaged = self._stained = True
+            fed.damaged, self._stained = True, fed.number
         for frame in decoded:
             self._take(frame)
         return [out for out in self._released(all_of_them=packet is None) if out is not None]
