@@ -67,10 +67,10 @@ class MotionField:
     block_px: int  # 8 FFmpeg, 16 NVDEC or Jetson H.264, 32 Jetson HEVC
     coded_size: tuple[int, int]  # width, height in luma pixels; the grid covers it, rounded up
     link: Link
-    reference: np.ndarray | None = (
-        None  # (Hb, Wb) uint8: into which reference picture shown before it each vector
-    )
-    # points, 1 the newest; None: all into the newest
+    reference: np.ndarray | None = None  # (Hb, Wb) uint8 or None: all point into picture 1; see below
+
+    # `reference` says into which of the reference pictures shown before it each vector points: 1 the newest, 0 not
+    # known, so that the vector is not to be chained.
 
     def __post_init__(self) -> None:
         rows, columns = self.mode.shape

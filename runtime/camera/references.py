@@ -15,10 +15,10 @@ import numpy as np
 from magno.runtime.camera.examine import Facts
 from magno.runtime.camera.luma_runs import RUN_PX, Luma
 from magno.runtime.camera.matching import UNCLEAR, which
-from magno.runtime.units import BlockMode, MotionField
+from magno.runtime.units import MotionField
 
 KEPT = 6  # reference pictures, the newest shown
-CHOICES = 4  # of them that are compared; what points farther back is MISSING
+CHOICES = 4  # of them that are compared; what points farther back is not told
 
 
 class Shown:
@@ -45,8 +45,8 @@ class References:
         self._size = (0, 0)
 
     def take(self, field: MotionField, facts: Facts, size: tuple[int, int], shown: Shown) -> MotionField:
-        """The picture's field, with its `reference` where it is not the newest for all. Blocks of which it cannot be
-        told are MISSING. `size` is what is visible: width, height."""
+        """The picture's field, with its `reference` where it is not the newest for all; 0 where it cannot be told.
+        `size` is what is visible: width, height."""
         if facts.entry or size != self._size:
             self._kept.clear()
         self._size = size
@@ -69,7 +69,4 @@ class References:
             kept = [kept.luma() for _, kept in choices]
             chosen = which(field, shown.luma(), kept, others=facts.choices > len(choices))
         reference = numbers[chosen]
-        if (reference == 1).all():
-            return field
-        mode = np.where(chosen == UNCLEAR, BlockMode.MISSING, field.mode).astype(np.uint8)
-        return replace(field, mode=mode, reference=np.maximum(reference, 1))
+        return field if (reference == 1).all() else replace(field, reference=reference)

@@ -28,12 +28,14 @@ def decoded(images: list[np.ndarray], encoding: Encoding) -> list[CodecFrame]:
 
 
 def steps(frame: CodecFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Of the blocks with a vector, but those at the edges: (n, 2) vectors in pixels, and (n,) their references."""
+    """Of the blocks whose vector's reference is known, but those at the edges: (n, 2) vectors in pixels, and (n,)
+    their references."""
     motion = frame.motion
     assert motion is not None
     reference = np.ones(motion.mode.shape, np.uint8) if motion.reference is None else motion.reference
     inner = np.zeros(motion.mode.shape, bool)
     inner[2:-2, 2:-2] = motion.mode[2:-2, 2:-2] == BlockMode.INTER
+    inner &= reference > 0
     return motion.mv_qpel[inner] / 4, reference[inner]
 
 
