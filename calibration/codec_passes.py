@@ -13,13 +13,13 @@ from av.codec.context import ThreadType
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
+from magno.runtime.camera.decoding.shrink import Shrink
+from magno.runtime.camera.decoding.side_data import exported_vectors
+from magno.runtime.camera.decoding.vectors import motion_field
+from magno.runtime.camera.process.wire import read_message, write_message
 from magno.runtime.camera.request import CameraRequest
-from magno.runtime.camera.shrink import Shrink
-from magno.runtime.camera.side_data import exported_vectors
 from magno.runtime.camera.sources import Source, open_source
-from magno.runtime.camera.vectors import motion_field
-from magno.runtime.camera.wire import read_message, write_message
 from magno.runtime.clock import WallClock
 from magno.runtime.features import window_arrays
 from magno.runtime.spec import CodecSpec

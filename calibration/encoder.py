@@ -18,7 +18,7 @@ import av
 import numpy as np
 from rich.table import Table
 
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
 from magno.runtime.camera.encode import CHOSEN, PictureEncoder, Settings
 from magno.runtime.conformance.known_motion import Affine, Scene, panning, picture, turning, zooming
 from magno.runtime.fusion import KNOWN, Displacement, chain

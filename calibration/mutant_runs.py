@@ -15,9 +15,9 @@ import av
 from magno.calibration.mutant_judge import PICTURES, Contents, Seen, Truth
 from magno.calibration.mutant_streams import Stream
 from magno.calibration.mutations import Mutant
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
+from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.conformance.encoding import PICTURE_NS
 from magno.runtime.units import AccessUnit, Link

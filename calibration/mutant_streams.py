@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.conformance.encoding import PICTURE_NS, Encoding, encode
 from magno.runtime.conformance.known_motion import turning

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from magno.runtime.camera.nal import START, split_nal_units
+from magno.runtime.camera.h264.nal import START, split_nal_units
 from magno.runtime.units import AccessUnit
 
 STORM_SLICES = 65_536

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from magno.runtime.camera.nal import split_nal_units
+from magno.runtime.camera.h264.nal import split_nal_units
 
 PAYLOAD_TYPE = 96
 CLOCK_HZ = 90_000

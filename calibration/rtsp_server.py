@@ -18,7 +18,7 @@ from types import TracebackType
 import av
 
 from magno.calibration.rtp import CLOCK_HZ, PAYLOAD_TYPE, packets
-from magno.runtime.camera.nal import NalType, nal_type, split_nal_units
+from magno.runtime.camera.h264.nal import NalType, nal_type, split_nal_units
 
 HOST = "127.0.0.1"
 TRACK = "track"

@@ -18,7 +18,7 @@ import numpy as np
 from rich.table import Table
 
 from magno.runtime.bundle import Bundle, open_bundle
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig

@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 
 from magno.runtime.bundle import open_bundle
-from magno.runtime.camera.feed import Feed
-from magno.runtime.camera.picture_queue import NewestPictures
+from magno.runtime.camera.process.feed import Feed
+from magno.runtime.camera.process.picture_queue import NewestPictures
+from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import check_query

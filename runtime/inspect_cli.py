@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import B_FRAMES, CameraError, CameraRequest
 from magno.runtime.camera.sources import SHORT_SCHEMES, SOURCES, kind_of
 from magno.runtime.clock import NS_PER_MS

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from magno.runtime.camera.caps import TimeFrom, VectorCaps
-from magno.runtime.camera.wire import Opened
+from magno.runtime.camera.process.wire import Opened
 from magno.runtime.inspection import Summary
 from magno.runtime.inspection_time import sparkline
 from magno.runtime.units import CodecFrame

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from magno.runtime.camera.wire import Opened
+from magno.runtime.camera.process.wire import Opened
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import CodecFrame
 

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.feed import Feed
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.feed import Feed
+from magno.runtime.camera.process.reader import CameraReader
+from magno.runtime.camera.process.wire import Lost, Opened
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import is_live
-from magno.runtime.camera.wire import Lost, Opened
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.comeback import Restarts, Timeline
 from magno.runtime.encoder import Encoder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
 from magno.runtime.conformance import encoding
 from magno.runtime.conformance.encoding import Encoding
 from magno.runtime.conformance.known_motion import STILL, Affine, pan, panning, picture, rotation

@@ -27,7 +27,7 @@ BANNED = {
 OWNERS = {
     "llama_cpp": {"runtime/language.py"},
     "onnxruntime": {"runtime/backends/ort.py"},
-    "PyNvVideoCodec": {"runtime/camera/nvdec_library.py"},
+    "PyNvVideoCodec": {"runtime/camera/hardware/nvdec_library.py"},
 }
 
 

@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
 from magno.runtime.features import window_arrays
 from magno.runtime.spec import CodecSpec
 from magno.runtime.units import AccessUnit, CodecFrame

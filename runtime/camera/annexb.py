@@ -14,8 +14,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.nal import AccessUnits
-from magno.runtime.camera.nal_order import PictureOrder, Place
+from magno.runtime.camera.h264.nal import AccessUnits
+from magno.runtime.camera.h264.nal_order import PictureOrder, Place
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import STANDARD_INPUT
 from magno.runtime.clock import NS_PER_S, Clock

@@ -12,8 +12,8 @@ from magno.runtime.units import AccessUnit, CodecFrame
 
 # Each module has a class Decoder; request.DECODERS names them.
 DECODERS = {
-    "ffmpeg": "magno.runtime.camera.decoder",
-    "nvdec": "magno.runtime.camera.nvdec",  # an NVIDIA GPU, through PyNvVideoCodec
+    "ffmpeg": "magno.runtime.camera.decoding.decoder",
+    "nvdec": "magno.runtime.camera.hardware.nvdec",  # an NVIDIA GPU, through PyNvVideoCodec
 }
 
 

@@ -24,7 +24,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.decoder import CODECS_WITH_VECTORS
+from magno.runtime.camera.decoding.decoder import CODECS_WITH_VECTORS
 from magno.runtime.camera.encode import PictureEncoder
 from magno.runtime.camera.request import MAX_RATE, MIN_RATE, CameraError, CameraRequest
 from magno.runtime.clock import NS_PER_S, Clock

@@ -37,8 +37,8 @@ from magno.runtime.camera.gstreamer_feed import (
     UNIT,
     VARIABLE,
 )
+from magno.runtime.camera.process.wire import MAX_SIDE_PX, MAX_UNIT_BYTES
 from magno.runtime.camera.request import MAX_RATE, CameraError, CameraRequest
-from magno.runtime.camera.wire import MAX_SIDE_PX, MAX_UNIT_BYTES
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
 

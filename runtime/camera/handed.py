@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.examine import H264Examiner
+from magno.runtime.camera.decoding.examine import H264Examiner
+from magno.runtime.camera.process.wire import read_unit
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.wire import read_unit
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.encode import PictureEncoder
-from magno.runtime.camera.picture_queue import read_picture
+from magno.runtime.camera.process.picture_queue import read_picture
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.families import FAMILIES, OPEN_S, SOCKET_S
+from magno.runtime.camera.network.families import FAMILIES, OPEN_S, SOCKET_S
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit
@@ -29,7 +29,7 @@ class Kind:
     read_s: float | None = None  # nor does waiting for one access unit; None: that may take for ever
 
 
-URL = Kind("magno.runtime.camera.url", True, 3 * OPEN_S, 2 * SOCKET_S)
+URL = Kind("magno.runtime.camera.network.url", True, 3 * OPEN_S, 2 * SOCKET_S)
 SOURCES = {
     "file": Kind("magno.runtime.camera.file"),
     "annexb": Kind(
@@ -45,9 +45,9 @@ SOURCES = {
         "magno.runtime.camera.gstreamer", True, 15.0, 15.0
     ),  # gst:v4l2src ! x264enc: a GStreamer pipeline
     # jetson:v4l2:///dev/video0 or jetson:gst:nvarguscamerasrc ! nvvidconv: vectors of a Jetson's own encoder
-    "jetson": Kind("magno.runtime.camera.jetson_camera", True, 15.0, 15.0),
+    "jetson": Kind("magno.runtime.camera.hardware.jetson_camera", True, 15.0, 15.0),
     **dict.fromkeys(FAMILIES, URL),  # rtsps, http, udp and so on
-    "rtsp": replace(URL, module="magno.runtime.camera.rtsp"),
+    "rtsp": replace(URL, module="magno.runtime.camera.network.rtsp"),
 }
 
 

@@ -10,8 +10,8 @@ import sys
 from rich.console import Console
 from rich.table import Table
 
-from magno.runtime.camera.calibrated import write_record
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.hardware.calibrated import write_record
+from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.conformance.photometric import Photometer
 from magno.runtime.conformance.suite import open_measured, record_of, tests_of

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import av
 
-from magno.runtime.camera.calibrated import Device, VectorConvention
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
+from magno.runtime.camera.hardware.calibrated import Device, VectorConvention
 from magno.runtime.conformance.vector_sources import PICTURE_PX, VectorSource
 from magno.runtime.units import AccessUnit, CodecFrame
 
@@ -16,7 +16,7 @@ CODECS = ("h264", "mpeg4")
 
 
 def open_vector_source(convention: VectorConvention) -> VectorSource:
-    """`convention` is ignored: libavcodec's is documented, and read in camera/vectors.py."""
+    """`convention` is ignored: libavcodec's is documented, and read in camera/decoding/vectors.py."""
     library = ".".join(str(part) for part in av.library_versions["libavcodec"])
     device = Device(platform.machine(), "software", f"libavcodec {library}")
     caps = {codec: Decoder(codec, None, PICTURE_PX).caps for codec in CODECS}

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from av.video.frame import VideoFrame
 
-from magno.runtime.camera.calibrated import VectorConvention
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.jetson import NAME, JetsonSource, encoder_options, vector_caps
-from magno.runtime.camera.jetson_library import JetsonLibrary
-from magno.runtime.camera.jetson_shim.build import find_built
-from magno.runtime.camera.jetson_shim.release import read_release
-from magno.runtime.camera.raw_pictures import RawPicture
+from magno.runtime.camera.hardware.calibrated import VectorConvention
+from magno.runtime.camera.hardware.jetson import NAME, JetsonSource, encoder_options, vector_caps
+from magno.runtime.camera.hardware.jetson_library import JetsonLibrary
+from magno.runtime.camera.hardware.jetson_shim.build import find_built
+from magno.runtime.camera.hardware.jetson_shim.release import read_release
+from magno.runtime.camera.hardware.raw_pictures import RawPicture
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.conformance.vector_sources import PICTURE_PX, VectorSource
 from magno.runtime.units import AccessUnit, CodecFrame

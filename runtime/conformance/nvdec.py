@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from magno.runtime.camera import nvdec
-from magno.runtime.camera.calibrated import VectorConvention
+from magno.runtime.camera.hardware import nvdec
+from magno.runtime.camera.hardware.calibrated import VectorConvention
 from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance.vector_sources import PICTURE_PX, VectorSource
 from magno.runtime.units import AccessUnit, CodecFrame

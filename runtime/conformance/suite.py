@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from magno.runtime.camera import calibrated
-from magno.runtime.camera.calibrated import ConformanceRecord, Finding, VectorConvention
+from magno.runtime.camera.hardware import calibrated
+from magno.runtime.camera.hardware.calibrated import ConformanceRecord, Finding, VectorConvention
 from magno.runtime.conformance import stream_tests, vector_tests, window_tests
 from magno.runtime.conformance.vector_sources import VectorSource, open_vector_source
 from magno.runtime.conformance.verdict import Verdict

@@ -9,8 +9,8 @@ from typing import cast
 
 import numpy as np
 
-from magno.runtime.camera.calibrated import Device, VectorConvention
 from magno.runtime.camera.caps import VectorCaps
+from magno.runtime.camera.hardware.calibrated import Device, VectorConvention
 from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance.encoding import CODECS, Encoding, encode
 from magno.runtime.units import AccessUnit, CodecFrame

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from magno.runtime import cadence
 from magno.runtime.bundle import open_bundle
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.spec import CodecSpec

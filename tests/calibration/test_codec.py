@@ -13,7 +13,7 @@ from magno.calibration.codec_passes import EXPORT, NO_FILTER, Pass, engine_passe
 from magno.calibration.codec_rival import Rival, RivalError
 from magno.cli import main
 from magno.runtime.bundle import open_bundle
-from magno.runtime.camera.side_data import exported_vectors
+from magno.runtime.camera.decoding.side_data import exported_vectors
 
 WHOLE = "whole"
 

@@ -15,7 +15,7 @@ from magno.calibration import kills, reconnect
 from magno.calibration.footprint import FLAT_KIB, Footprint, trend
 from magno.calibration.moments import spread
 from magno.calibration.rtp import MOST_BYTES, packets
-from magno.runtime.camera.nal import split_nal_units
+from magno.runtime.camera.h264.nal import split_nal_units
 
 
 def _arguments(bench: object, *given: str) -> argparse.Namespace:

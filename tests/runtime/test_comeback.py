@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.camera.pulse import Pulse
-from magno.runtime.camera.wire import Opened
+from magno.runtime.camera.process.pulse import Pulse
+from magno.runtime.camera.process.wire import Opened
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, ReplayClock
 from magno.runtime.comeback import PAUSES_S, Restarts, Timeline
 from magno.runtime.tally import Tally

@@ -13,9 +13,9 @@ import pytest
 
 from magno.calibration.rtsp_server import RtspServer, clip_from_file
 from magno.runtime.bundle import Bundle, open_bundle
-from magno.runtime.camera.reader import CameraReader
+from magno.runtime.camera.process.reader import CameraReader
+from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraError, CameraRequest
-from magno.runtime.camera.unit_queue import UnitQueue
 from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.inbox import INBOX_ITEMS
@@ -140,7 +140,7 @@ def test_a_machine_without_room_for_a_process_is_tried_again(
             raise BlockingIOError(11, "Resource temporarily unavailable")
         return popen(*args, **more)  # type: ignore[call-overload]
 
-    monkeypatch.setattr("magno.runtime.camera.reader.subprocess.Popen", refuse_once)
+    monkeypatch.setattr("magno.runtime.camera.process.reader.subprocess.Popen", refuse_once)
     readers[0].kill()
     assert happens(lambda: len(readers) == 2 and watcher.status(None, 0).state == "streaming")
     assert refused.is_set()
@@ -154,7 +154,7 @@ def test_no_room_for_a_process_is_told_in_one_sentence(
     def refuse(*args: object, **more: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("magno.runtime.camera.reader.subprocess.Popen", refuse)
+    monkeypatch.setattr("magno.runtime.camera.process.reader.subprocess.Popen", refuse)
     with pytest.raises(CameraError, match="reader process"):
         _watcher(bundle, encoder, clips / "car-detection.mp4").open()
 

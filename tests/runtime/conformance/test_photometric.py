@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magno.runtime.camera.decoder import Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
 from magno.runtime.camera.file import open_source
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.clock import ReplayClock

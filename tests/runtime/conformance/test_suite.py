@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from magno.runtime.camera.calibrated import VectorConvention
+from magno.runtime.camera.hardware.calibrated import VectorConvention
 from magno.runtime.camera.request import CameraError
 from magno.runtime.conformance import ffmpeg, suite
 from magno.runtime.conformance.encoding import Encoding, encode

@@ -1,0 +1,1 @@
+"""Access units -> CodecFrames in software: pictures, vectors, the reference of each, and what is sound."""

@@ -1,0 +1,220 @@
+"""Access units -> CodecFrames on an NVIDIA GPU: H.264 and HEVC, with the vectors that the decoder counts as statistics.
+
+A decoder with the verbs of `decoder.Decoder`. What unit, sign and order those vectors have is documented nowhere: they
+are used only where `magno inspect --conformance nvdec` has measured them, on this GPU, driver and library.
+NVDEC flags no damage but cells that it calls invalid; losses are told as for the software decoder, by the pictures'
+own numbers (H.264) and times. Of HEVC no header is read, so that a stream of several references is not found out: have
+the camera keep to one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections import deque
+from collections.abc import Iterator
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from av.video.frame import VideoFrame
+
+from magno.runtime.camera.caps import VectorCaps
+from magno.runtime.camera.decoding.continuity import Repeats, Steps, is_gap
+from magno.runtime.camera.decoding.examine import Facts, examiner, of_kind
+from magno.runtime.camera.decoding.in_flight import Fed, InFlight
+from magno.runtime.camera.decoding.references import References, Shown
+from magno.runtime.camera.decoding.shrink import Shrink
+from magno.runtime.camera.h264.start_codes import StartCodes
+from magno.runtime.camera.hardware.calibrated import Device, VectorConvention, convention_of
+from magno.runtime.camera.hardware.nvdec_identity import read_gpu
+from magno.runtime.camera.hardware.nvdec_records import BLOCK_PX, motion_field
+from magno.runtime.camera.request import CameraError
+from magno.runtime.units import AccessUnit, CodecFrame, Link, ResidualKind
+
+if TYPE_CHECKING:
+    from magno.runtime.camera.hardware.nvdec_library import Decoded, Session
+
+NAME = "nvdec"
+LIBRARY = "magno.runtime.camera.hardware.nvdec_library"
+CODECS = ("h264", "hevc")
+MAX_HELD = 16  # pictures that wait for one they were predicted from
+INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
+
+log = logging.getLogger("magno.camera")
+
+
+def device() -> Device:
+    """The identity that conformance is kept under. Raises CameraError without GPU, driver or library."""
+    return read_gpu(f"PyNvVideoCodec {_library().VERSION}")
+
+
+class Decoder:
+    """One stream's decoder. Raises CameraError where NVDEC is not to be had, or its vectors are not calibrated."""
+
+    def __init__(
+        self,
+        codec: str,
+        extradata: bytes | None,
+        picture_px: int,
+        *,
+        keyframes_only: bool = False,
+        b_frames: str = "skip",
+        rate: float = 0.0,
+        convention: VectorConvention | None = None,
+    ) -> None:
+        """`convention` reads vectors that are not calibrated yet, for the tests that do so; None: the measured one.
+
+        `keyframes_only` changes nothing: the vectors come all the same."""
+        if codec not in CODECS:
+            raise CameraError(
+                f"The decoder nvdec wants {' or '.join(CODECS)}, found {codec[:40]}. Use --decoder ffmpeg."
+            )
+        self._convention = convention or convention_of(NAME, device())
+        self.caps = VectorCaps(
+            BLOCK_PX,
+            self._convention.subpel,
+            has_intra=True,
+            has_skip=True,
+            has_reference=codec == "h264",
+            residual=ResidualKind.PIXEL_MC,
+            calibrated=convention is None,
+        )
+        self._session: Session = _library().Session(codec)
+        self._start_codes, self._shrink = StartCodes(codec, extradata), Shrink(picture_px)
+        self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
+        self._in_flight, self._references = InFlight(), References()
+        self._held: deque[tuple[Decoded, Fed]] = deque()
+        self._refuses_b = b_frames == "refuse"
+        self._reorders = False
+        self._interlaced = 0  # pictures in a row
+        self._lost = True  # something is missing before the next unit; at first, all that came before
+        self._was_sound = False
+        self._sequence = 0
+        self.errors = 0  # access units that gave no picture, and pictures known to be damaged
+        self.repeated = 0  # access units that came twice
+
+    def decode(self, unit: AccessUnit) -> list[CodecFrame]:
+        """The pictures that this access unit completes. A damaged unit may give none; raises CameraError for a stream
+        that is interlaced, or has B-pictures where these are refused, and for a decoder that tells no vectors."""
+        if not unit.data:
+            self.errors += 1
+            self.lost()
+            return []
+        if self._repeats.again(unit.data):
+            self.repeated += 1
+            return []
+        facts = self._examiner.examine(unit.data)
+        if facts is not None:
+            self._refuse_interlaced(facts)
+        fed = None if facts is None else self._feed(unit, facts)
+        data = self._start_codes.convert(unit.data, is_key=unit.is_key)
+        return self._pictures(data, fed)
+
+    def flush(self) -> list[CodecFrame]:
+        """What the decoder still holds at the end of the stream."""
+        return self._pictures(None, None)
+
+    def lost(self) -> None:
+        """Access units are missing before the next one: what follows is BROKEN until it has healed."""
+        self._lost = True
+
+    def _refuse_interlaced(self, facts: Facts) -> None:
+        self._interlaced = self._interlaced + 1 if facts.interlaced else 0
+        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
+            raise CameraError(
+                "Wanted progressive pictures, found interlaced ones. Have the camera send progressive ones."
+            )
+
+    def _feed(self, unit: AccessUnit, facts: Facts) -> Fed:
+        missing = self._steps.missing(unit.pts_ns, facts, reorders=self._reorders)
+        gap, self._lost = self._lost or is_gap(facts, missing), False
+        return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
+
+    def _pictures(self, data: bytes | None, fed: Fed | None) -> list[CodecFrame]:
+        number = 0 if fed is None else fed.number
+        try:
+            decoded = self._session.flush() if data is None else self._session.decode(data, number)
+        except _library().UnitNotDecoded as error:
+            if not self._sequence and not self._held:
+                raise CameraError(
+                    f"Wanted pictures from NVDEC, found that it decodes nothing of this stream ({error}). "
+                    "Use --decoder ffmpeg."
+                ) from error
+            log.debug("access unit not decoded: %s", error)
+            decoded = []
+            if fed is not None:
+                fed.came = fed.damaged = True
+                self.errors += 1
+        for picture in decoded:
+            self._take(picture)
+        return list(self._released(all_of_them=data is None))
+
+    def _take(self, picture: Decoded) -> None:
+        """A picture out of the decoder, on its way to being shown."""
+        fed = self._in_flight.of(picture.number)
+        if fed is None:
+            return
+        if not picture.has_statistics and not self._sequence and not self._held:
+            raise CameraError(
+                "The decoder nvdec wants decode statistics, found a GPU or driver that has none: they want a driver of "
+                "version 590 or newer. Install one, or use --decoder ffmpeg."
+            )
+        statistics = picture.statistics
+        if not fed.facts.kind:  # HEVC's headers are not read: any picture may be referred to
+            fed.facts = of_kind("I" if statistics is not None and statistics.is_intra else "P")
+        fed.came = True
+        if statistics is not None and statistics.is_damaged:
+            self.errors += 1
+            fed.damaged = True
+        self._held.append((picture, fed))
+
+    def _released(self, *, all_of_them: bool) -> Iterator[CodecFrame]:
+        while self._held:
+            picture, fed = self._held[0]
+            if not all_of_them and len(self._held) <= MAX_HELD and self._in_flight.waits(fed):
+                return
+            self._held.popleft()
+            yield self._codec_frame(picture, fed)
+
+    def _codec_frame(self, picture: Decoded, fed: Fed) -> CodecFrame:
+        statistics, kind = picture.statistics, fed.facts.kind
+        if statistics is not None and statistics.mv1 is not None:
+            kind, self._reorders = "B", True
+        if kind == "B" and self._refuses_b:
+            raise CameraError(
+                "Wanted a stream without B-pictures, found some. Have the camera send none, or take them with "
+                "--b-frames skip or --b-frames use."
+            )
+        sequence, self._sequence = self._sequence, self._sequence + 1
+        motion = motion_field(statistics, picture.size, self._convention, self._link(fed))
+        luma = picture.nv12[: picture.size[1]]
+        motion = self._references.take(motion, fed.facts, picture.size, Shown(fed.number, lambda: luma))
+        small = self._shrink.shrink(VideoFrame.from_ndarray(picture.nv12, format="nv12"))
+        return CodecFrame(
+            sequence,
+            fed.pts_ns,
+            fed.capture_ns,
+            kind,
+            motion,
+            small,
+            picture.size,
+            is_reference=fed.facts.is_reference,
+        )
+
+    def _link(self, fed: Fed) -> Link:
+        sound, was_sound = self._in_flight.settle(fed), self._was_sound
+        self._was_sound = sound
+        if not sound:
+            return Link.BROKEN
+        return Link.RESET if fed.facts.kind == "I" or not was_sound else Link.OK
+
+
+def _library() -> ModuleType:
+    try:
+        return importlib.import_module(LIBRARY)
+    except Exception as error:  # without a driver it raises RuntimeError, and pages of advice
+        said = next(iter(str(error).strip().splitlines()), "")[:200]
+        raise CameraError(
+            f"The decoder nvdec wants PyNvVideoCodec 2.2 and an NVIDIA driver, found none that works ({said}). "
+            "Run `pip install PyNvVideoCodec`, or use --decoder ffmpeg."
+        ) from error

@@ -1,0 +1,1 @@
+"""Cameras behind urls: RTSP read here, every other family through libavformat."""
