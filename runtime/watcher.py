@@ -192,7 +192,8 @@ class Watcher:
         self._told.set()
 
     def _lose_camera(self, error: str) -> None:
-        if not self._stopping.is_set() and self._tally.lost(error):
+        fresh = not self._stopping.is_set() and self._tally.lost(error)
+        if fresh and (self._was_open or is_live(self.request)):  # else `open` raises it
             log.warning("camera %s: %s", self.name, error)
         self._told.set()
 

@@ -11,8 +11,9 @@ import numpy as np
 from magno.runtime.camera.decoding.luma_runs import POINTS, Luma, Spot
 from magno.runtime.units import BlockMode, MotionField
 
-# Where the runs of a block of 8 px, and of a macroblock of 16 px, begin: right, down. Twice as many find 1 % more in
-# flat content, and no more elsewhere.
+MACROBLOCK_PX = 16
+# Where the runs of a block of 8 px, and of a macroblock, begin: right, down. Twice as many find 1 % more in flat
+# content, and no more elsewhere.
 BLOCK_RUNS = np.array([(0, 1), (0, 5)], np.intp)
 MACROBLOCK_RUNS = np.array([(1, 4), (8, 11)], np.intp)
 # References that differ from a partition by so little more than the best one do as well: it may be noise.
@@ -33,7 +34,8 @@ PREDICTED[[BlockMode.INTER, BlockMode.SKIP, BlockMode.BI]] = True
 def which(field: MotionField, luma: Luma, kept: list[Luma], *, others: bool = False) -> np.ndarray:
     """(Hb, Wb) uint8: which of `kept`, 1 the first, each vector points into, or UNCLEAR; 1 where there is no vector.
 
-    The field is of blocks of 8 px and whole macroblocks, and `luma` its own picture; all pictures are of one size.
+    The field is of whole macroblocks in blocks of 8 or 16 px, and `luma` its own picture; all pictures are of one
+    size.
     `others`: vectors may point into pictures that are not kept.
     """
     rows, columns = field.mode.shape
@@ -41,9 +43,12 @@ def which(field: MotionField, luma: Luma, kept: list[Luma], *, others: bool = Fa
     could = np.zeros(rows * columns, np.uint8)  # bit by bit: the references that a block may point into
     vectors = np.ascontiguousarray(field.mv_qpel).view(np.int32)[..., 0]
     predicted = PREDICTED[field.mode]
-    whole = _whole_macroblocks(vectors, predicted)
-    single = predicted & ~np.repeat(np.repeat(whole, 2, 0), 2, 1)
-    for blocks, runs, across in ((whole, MACROBLOCK_RUNS, 2), (single, BLOCK_RUNS, 1)):
+    parts: list[tuple[np.ndarray, np.ndarray, int]] = [(predicted, MACROBLOCK_RUNS, 1)]
+    if field.block_px < MACROBLOCK_PX:
+        whole = _whole_macroblocks(vectors, predicted)
+        single = predicted & ~np.repeat(np.repeat(whole, 2, 0), 2, 1)
+        parts = [(whole, MACROBLOCK_RUNS, 2), (single, BLOCK_RUNS, 1)]
+    for blocks, runs, across in parts:
         row, column = (place * across for place in np.nonzero(blocks))
         if len(row):
             mv = field.mv_qpel[row, column]
@@ -115,7 +120,8 @@ def _ask_neighbours(
     clear = (predicted & (reference != UNCLEAR)).astype(np.float32)
     share = clear / np.maximum(reference, 1)
     layers = np.stack([field.mv_qpel[..., 0] * share, field.mv_qpel[..., 1] * share, clear])
-    x, y, known = _around(layers)[:, row // 2, column // 2]
+    side = max(1, MACROBLOCK_PX // field.block_px)
+    x, y, known = _around(layers, side)[:, row // side, column // side]
     usual = np.stack([x, y], 1) / np.maximum(known, 1)[:, None]
     mv, possible = field.mv_qpel[row, column].astype(np.float32), could[row, column]
     best, found = np.full(len(row), UNCLEAR, np.uint8), np.full(len(row), AGREES_QPEL, np.float32)
@@ -126,9 +132,12 @@ def _ask_neighbours(
     reference[row, column] = best
 
 
-def _around(layers: np.ndarray) -> np.ndarray:
-    """(C, Hb / 2, Wb / 2): of (C, Hb, Wb), the sum over each macroblock and AROUND others every way."""
-    total = layers[:, ::2, ::2] + layers[:, 1::2, ::2] + layers[:, ::2, 1::2] + layers[:, 1::2, 1::2]
+def _around(layers: np.ndarray, side: int) -> np.ndarray:
+    """(C, Hb / side, Wb / side): of (C, Hb, Wb), the sum over each macroblock of `side` blocks a side and AROUND others
+    every way."""
+    total = np.add.reduce(
+        [layers[:, down::side, right::side] for down in range(side) for right in range(side)]
+    )
     count, rows, columns = total.shape
     shifts = range(2 * AROUND + 1)
     tall = np.zeros((count, rows + 2 * AROUND, columns), total.dtype)
