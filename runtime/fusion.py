@@ -41,7 +41,10 @@ def start(field: MotionField) -> Displacement:
 def chain(before: Displacement | None, field: MotionField) -> Displacement:
     """One step on, from one reference: the content of `field`'s picture, traced through it and on through
     `before`, which is the reference's own displacement; None: the reference is the window's first picture."""
-    step = start(field)
+    return _follow(before, start(field), field)
+
+
+def _follow(before: Displacement | None, step: Displacement, field: MotionField) -> Displacement:
     if before is None:
         return step
     _check_grid(before, step)
@@ -55,14 +58,14 @@ def chain(before: Displacement | None, field: MotionField) -> Displacement:
 def chain_each(references: Mapping[int, Displacement | None], field: MotionField) -> Displacement:
     """One step on, each vector through the picture that it points into: `references` by MotionField.reference,
     1 the newest, None for the window's first picture. What points into any other is not valid."""
+    step = start(field)
     if 1 in references:
-        came = chain(references[1], field)
+        came = _follow(references[1], step, field)
     else:
-        step = start(field)
         came = Displacement(step.px, np.zeros_like(step.valid), step.block_px, 1)
     if field.reference is None:
         return came
-    step, points_into = start(field), field.reference.reshape(-1)
+    points_into = field.reference.reshape(-1)
     for depth in depths(field):
         if depth == 1:
             continue
