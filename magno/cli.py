@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 
 from magno import __version__
@@ -18,7 +19,7 @@ VERBS = {
     "eval": ("magno.training.eval_cli", "ask a bundle many questions whose answers are known"),
     "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
 }
-INTERRUPTED = 130
+INTERRUPTED, OUTPUT_CLOSED = 130, 141  # as a shell has it: 128 and the signal
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,8 +36,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(words)
     try:
         code: int = importlib.import_module(VERBS[args.verb][0]).run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has read enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
     return code
 
 

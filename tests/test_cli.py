@@ -30,6 +30,15 @@ def test_version() -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "magno 0.1.0")
 
 
+def test_a_reader_that_has_read_enough_ends_it_quietly(clips: Path) -> None:
+    words = [sys.executable, "-m", "magno.cli", "inspect", str(clips / "car-detection.mp4"), "--seconds", "1"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(60) == 141
+
+
 def test_ask_answers_in_one_json_object(tiny_bundle: Path, clips: Path) -> None:
     clip = str(clips / "car-detection.mp4")
     done = magno("ask", clip, QUESTION, "--at", "3", "--bundle", str(tiny_bundle), "--json")
