@@ -6,8 +6,6 @@ displacement is given in model pixels.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from magno.runtime.fusion import Displacement, bilinear
@@ -32,17 +30,14 @@ def window_arrays(window: FusedWindow, codec: CodecSpec) -> tuple[np.ndarray, np
 def pool_motion(displacement: Displacement, size: tuple[int, int], codec: CodecSpec) -> np.ndarray:
     """Area-weighted mean of the valid blocks under each cell: (G, G, 3) float32, dx and dy in model pixels and
     the share of the cell that is valid. A cell without a valid block is 0, 0, 0."""
-    width, height = size
-    rows = _overlap(displacement.valid.shape[0], displacement.block_px, height, codec.motion_grid)
-    columns = _overlap(displacement.valid.shape[1], displacement.block_px, width, codec.motion_grid)
-    share = rows @ displacement.valid @ columns.T
-    scale = (codec.image_px / width, codec.image_px / height)
-    safe = np.maximum(share, 1e-6)
-    moved = [
-        (rows @ (displacement.px[..., axis] * displacement.valid) @ columns.T) * scale[axis] / safe
-        for axis in (0, 1)
-    ]
-    return np.stack([*moved, share], axis=-1).astype(np.float32)
+    px, valid = displacement.px, displacement.valid
+    layers = np.stack([px[..., 0] * valid, px[..., 1] * valid, valid])
+    for side in reversed(size):  # rows, then columns, so that each is the last axis in its turn
+        layers = _mean_of_cells(layers.transpose(0, 2, 1), displacement.block_px, side, codec.motion_grid)
+    moved, share = layers[:2], layers[2]
+    scale = np.array([codec.image_px / side for side in size])[:, None, None]
+    pooled = np.concatenate([moved * scale / np.maximum(share, 1e-6), share[None]])
+    return np.ascontiguousarray(pooled.transpose(1, 2, 0), np.float32)
 
 
 def motion_patches(pooled: np.ndarray, codec: CodecSpec) -> np.ndarray:
@@ -67,18 +62,20 @@ def residual(before: np.ndarray, after: np.ndarray, pooled: np.ndarray, codec: C
 
 def luma(picture: np.ndarray) -> np.ndarray:
     """(S, S, 3) uint8 RGB -> (S, S) float32 in [0, 255]."""
-    return np.asarray(picture.astype(np.float32) @ LUMA_WEIGHTS, dtype=np.float32)
+    red, green, blue = (picture[..., channel] * weight for channel, weight in enumerate(LUMA_WEIGHTS))
+    return np.asarray(red + green + blue, dtype=np.float32)
 
 
-@lru_cache(maxsize=64)
-def _overlap(blocks: int, block_px: int, visible_px: int, cells: int) -> np.ndarray:
-    """(cells, blocks), read-only since it is cached: which share of a cell each block covers; rows sum to 1.
-    Blocks past the visible edge (coding rounds up to whole macroblocks) count for nothing."""
-    edges = np.linspace(0, visible_px, cells + 1)
-    starts = np.arange(blocks) * block_px
-    stops = np.minimum(starts + block_px, visible_px)
-    low = np.maximum(edges[:-1, None], starts[None])
-    high = np.minimum(edges[1:, None], stops[None])
-    share = np.asarray(np.maximum(high - low, 0) / (visible_px / cells), dtype=np.float32)
-    share.setflags(write=False)
-    return share
+def _mean_of_cells(layers: np.ndarray, block_px: int, visible_px: int, cells: int) -> np.ndarray:
+    """(C, n, blocks) -> (C, n, cells) float64: the mean along the last axis under each cell of the visible part.
+    Blocks past the visible edge (coding rounds up to whole macroblocks) count for nothing.
+
+    Differences of running sums, and no matrix product: that would wake the threads of numpy's BLAS for a window, and
+    these go on spinning after it (measured at 1080p: 90 ms of CPU for 0.2 ms of work).
+    """
+    edges = np.linspace(0, visible_px / block_px, cells + 1)
+    whole = np.minimum(edges.astype(np.intp), layers.shape[-1] - 1)
+    before = np.zeros((*layers.shape[:-1], layers.shape[-1] + 1))
+    np.cumsum(layers, axis=-1, dtype=np.float64, out=before[..., 1:])
+    sums = before[..., whole] + layers[..., whole] * (edges - whole)
+    return np.asarray(np.diff(sums, axis=-1) / (edges[1] - edges[0]))
