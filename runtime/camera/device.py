@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.decoding.decoder import CODECS_WITH_VECTORS
 from magno.runtime.camera.encode import PictureEncoder
-from magno.runtime.camera.request import MAX_RATE, MIN_RATE, CameraError, CameraRequest
+from magno.runtime.camera.request import MAX_RATE, MIN_RATE, CameraError, CameraRequest, reason_of
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
 
@@ -205,7 +205,7 @@ def _not_there(device: Device, error: Exception) -> CameraError:
 
 def _reason(error: Exception) -> str:
     known = REASONS.get(getattr(error, "errno", None) or 0)
-    return known or str(getattr(error, "strerror", None) or error).splitlines()[0][:120]
+    return known or reason_of(error)
 
 
 def _bad_url(url: str, found: str) -> CameraError:

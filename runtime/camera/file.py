@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import CameraError, CameraRequest, reason_of
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
 
@@ -40,7 +40,7 @@ class FileSource:
             self._container = av.open(str(path.absolute()), options=OPTIONS)
         except (av.FFmpegError, ValueError) as error:
             raise CameraError(
-                f"Wanted a video file at {path}, found something else ({_reason(error)}). "
+                f"Wanted a video file at {path}, found something else ({reason_of(error)}). "
                 "Name a file such as an MP4 with H.264."
             ) from error
         assert isinstance(self._container, InputContainer)
@@ -83,7 +83,7 @@ class FileSource:
             self._container.seek(0)
         except av.FFmpegError as error:
             raise CameraError(
-                f"Wanted to play {self._path} again, found that it cannot be rewound ({_reason(error)}). "
+                f"Wanted to play {self._path} again, found that it cannot be rewound ({reason_of(error)}). "
                 "Remux it, to MP4 say, or leave out the loop."
             ) from error
 
@@ -110,7 +110,7 @@ class FileSource:
                 yield unit, offset_ns + max(decode_ns, 0)
         except av.FFmpegError as error:
             raise CameraError(
-                f"Wanted {self._path} to be readable to its end, found damage ({_reason(error)}). "
+                f"Wanted {self._path} to be readable to its end, found damage ({reason_of(error)}). "
                 "Use an intact copy."
             ) from error
 
@@ -124,8 +124,4 @@ def _what_is_at(path: Path) -> str:
             return "a file"
         return "a folder" if path.is_dir() else "something else" if path.exists() else "no such file"
     except (OSError, ValueError) as error:  # a name too long, a folder that may not be read
-        return _reason(error)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).splitlines()[0][:120]
+        return reason_of(error)

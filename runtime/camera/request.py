@@ -55,3 +55,8 @@ class CameraRequest:
             raise CameraError(
                 "A loop wants the pace live, found fast, which would never end: leave one of them out."
             )
+
+
+def reason_of(error: Exception) -> str:
+    """What the system or a library says is wrong, short enough for a sentence of ours."""
+    return str(getattr(error, "strerror", None) or error).splitlines()[0][:120]

@@ -144,13 +144,6 @@ class Moment:
             spots.append(spot)
         return PLACES[spots[1]][spots[0]]
 
-    def rested(self, thing: int, first: int, stop: int) -> bool:
-        """Still from `first` until before `stop`, by itself and in the picture."""
-        steps = np.diff(self.truth.centre[max(first - 1, self.shot_start) : stop, thing], axis=0)
-        return (
-            len(steps) == 0 or float(np.hypot(*steps.T).max()) * self.truth.fps / self.truth.side <= RESTING
-        )
-
     def changes(self, thing: int) -> list[tuple[int, bool]]:
         """(picture, whether it moves from it on) of each time that it started or stopped in this shot."""
         steps = np.diff(self.truth.centre[self.shot_start : self.picture + 1, thing], axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +36,3 @@ class Truth:
     @property
     def side(self) -> float:
         return float(np.sqrt(self.size[0] * self.size[1]))
-
-
-ARRAYS = tuple(f.name for f in fields(Truth) if f.type == "np.ndarray")

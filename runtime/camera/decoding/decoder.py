@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections import deque
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -45,7 +43,6 @@ HALF_PEL = VectorCaps(BLOCK_PX, 2, True, False, True, ResidualKind.PIXEL_MC, Tru
 UNTOLD_B = frozenset({"mpeg4", "h263", "msmpeg4v3", "flv1"})
 CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, True, ResidualKind.PIXEL_MC, True)}
 PICT_TYPES = {"I": "I", "SI": "I", "B": "B", "BI": "B"}  # all others refer to the past alone: P
-MAX_HELD = 16  # pictures that wait for one they were predicted from
 MAX_PIXELS = 8192 * 4608  # a forged picture size must not eat the memory
 INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
 
@@ -83,15 +80,13 @@ class Decoder:
         self._context = _context(codec, extradata, export_vectors=self.has_vectors)
         self._shrink = Shrink(picture_px)
         self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
-        self._in_flight = InFlight()
+        self._in_flight: InFlight[VideoFrame] = InFlight()
         self._references = References()
-        self._held: deque[tuple[VideoFrame, Fed]] = deque()
         self._refuses_b = b_frames == "refuse"
         self._lost = True  # something is missing before the next unit; at first, all that came before
         self._ready = False  # libavcodec knows of a picture to begin from
         self._stained = 0  # number of the newest unit with an error, which spoils a later one
         self._interlaced = 0  # pictures in a row
-        self._was_sound = False
         self._sequence = 0
         self.errors = 0  # access units that gave no picture, and pictures known to be damaged
         self.repeated = 0  # access units that came twice
@@ -183,7 +178,9 @@ class Decoder:
             fed.damaged, self._stained = True, fed.number
         for frame in decoded:
             self._take(frame)
-        return [out for out in self._released(all_of_them=packet is None) if out is not None]
+        released = self._in_flight.released(all_of_them=packet is None)
+        frames = (self._codec_frame(frame, fed) for frame, fed in released)
+        return [frame for frame in frames if frame is not None]
 
     def _take(self, frame: VideoFrame) -> None:
         """A picture out of the decoder, on its way to being shown."""
@@ -200,21 +197,13 @@ class Decoder:
             self.errors += 1
             fed.unready, fed.damaged = not self._ready, fed.damaged or self._ready
         self._ready = self._ready or not frame.is_corrupt
-        self._held.append((frame, fed))
-
-    def _released(self, *, all_of_them: bool) -> Iterator[CodecFrame | None]:
-        while self._held:
-            frame, fed = self._held[0]
-            if not all_of_them and len(self._held) <= MAX_HELD and self._in_flight.waits(fed):
-                return
-            self._held.popleft()
-            yield self._codec_frame(frame, fed)
+        self._in_flight.hold(frame, fed)
 
     def _codec_frame(self, frame: VideoFrame, fed: Fed) -> CodecFrame | None:
         vectors = exported_vectors(frame) if self.has_vectors else None
         pict_type = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         sequence, self._sequence = self._sequence, self._sequence + 1
-        link = self._link(fed, intra=fed.facts.kind == "I")
+        link = self._in_flight.link(fed)
         motion = None
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks
@@ -237,13 +226,6 @@ class Decoder:
             size,
             is_reference=fed.facts.is_reference,
         )
-
-    def _link(self, fed: Fed, *, intra: bool) -> Link:
-        sound, was_sound = self._in_flight.settle(fed), self._was_sound
-        self._was_sound = sound
-        if not sound:
-            return Link.BROKEN
-        return Link.RESET if intra or not was_sound else Link.OK
 
 
 def _context(codec: str, extradata: bytes | None, *, export_vectors: bool) -> VideoCodecContext:

@@ -6,13 +6,19 @@ shown after it that it was predicted from; so it waits for that one, lest it be 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from magno.runtime.camera.decoding.continuity import Soundness
 from magno.runtime.camera.decoding.examine import Facts
+from magno.runtime.units import Link
 
 MAX_FED = 64  # of which nothing has come out; decoders keep 16 pictures back at most
+MAX_HELD = 16  # pictures that wait for one they were predicted from
+
+Picture = TypeVar("Picture")  # as a decoder gives it
 
 
 @dataclass(slots=True)
@@ -30,12 +36,14 @@ class Fed:
     sound: bool | None = None  # None: not settled yet
 
 
-class InFlight:
-    """Those of one decoder. Bounded: what never comes out is forgotten."""
+class InFlight(Generic[Picture]):
+    """Those of one decoder, and the pictures that came of them and wait. Bounded: what never comes out is forgotten."""
 
     def __init__(self) -> None:
         self._fed: dict[int, Fed] = {}  # by number, so in decode order
+        self._held: deque[tuple[Picture, Fed]] = deque()
         self._soundness = Soundness()
+        self._was_sound = False
         self._number = 0
 
     def feed(self, pts_ns: int, capture_ns: int, facts: Facts, *, gap: bool) -> Fed:
@@ -50,6 +58,32 @@ class InFlight:
     def of(self, number: int | None) -> Fed | None:
         """The unit of this number, while it is known."""
         return None if number is None else self._fed.get(number)
+
+    @property
+    def holds(self) -> bool:
+        """Whether pictures wait."""
+        return bool(self._held)
+
+    def hold(self, picture: Picture, fed: Fed) -> None:
+        """A picture that came of a unit, in display order."""
+        self._held.append((picture, fed))
+
+    def released(self, *, all_of_them: bool) -> Iterator[tuple[Picture, Fed]]:
+        """Those that need not wait any longer, each with its unit; at the stream's end all."""
+        while self._held:
+            picture, fed = self._held[0]
+            if not all_of_them and len(self._held) <= MAX_HELD and self.waits(fed):
+                return
+            self._held.popleft()
+            yield picture, fed
+
+    def link(self, fed: Fed) -> Link:
+        """How a released picture hangs on the one released before it. Ask once for each, in their order."""
+        sound, was_sound = self.settle(fed), self._was_sound
+        self._was_sound = sound
+        if not sound:
+            return Link.BROKEN
+        return Link.RESET if fed.facts.kind == "I" or not was_sound else Link.OK
 
     def waits(self, fed: Fed) -> bool:
         """Whether a picture that it may be predicted from, shown later, has yet to come out."""

@@ -174,6 +174,15 @@ def folder() -> Path:
     return state / "magno" / "conformance"
 
 
+def start_of(path: Path, max_bytes: int) -> str:
+    """The beginning of a file that tells what a device is; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes).decode(errors="replace")
+    except OSError:
+        return ""
+
+
 def _keep_name(where: Path) -> None:
     """A renamed file outlives a power cut once its folder is on disk, too."""
     descriptor = os.open(where, os.O_RDONLY)

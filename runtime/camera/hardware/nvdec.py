@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections import deque
-from collections.abc import Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -29,7 +27,7 @@ from magno.runtime.camera.hardware.calibrated import Device, VectorConvention, c
 from magno.runtime.camera.hardware.nvdec_identity import read_gpu
 from magno.runtime.camera.hardware.nvdec_records import BLOCK_PX, motion_field
 from magno.runtime.camera.request import CameraError
-from magno.runtime.units import AccessUnit, CodecFrame, Link, ResidualKind
+from magno.runtime.units import AccessUnit, CodecFrame, ResidualKind
 
 if TYPE_CHECKING:
     from magno.runtime.camera.hardware.nvdec_library import Decoded, Session
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 NAME = "nvdec"
 LIBRARY = "magno.runtime.camera.hardware.nvdec_library"
 CODECS = ("h264", "hevc")
-MAX_HELD = 16  # pictures that wait for one they were predicted from
 INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
 
 log = logging.getLogger("magno.camera")
@@ -82,13 +79,12 @@ class Decoder:
         self._session: Session = _library().Session(codec)
         self._start_codes, self._shrink = StartCodes(codec, extradata), Shrink(picture_px)
         self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
-        self._in_flight, self._references = InFlight(), References()
-        self._held: deque[tuple[Decoded, Fed]] = deque()
+        self._in_flight: InFlight[Decoded] = InFlight()
+        self._references = References()
         self._refuses_b = b_frames == "refuse"
         self._reorders = False
         self._interlaced = 0  # pictures in a row
         self._lost = True  # something is missing before the next unit; at first, all that came before
-        self._was_sound = False
         self._sequence = 0
         self.errors = 0  # access units that gave no picture, and pictures known to be damaged
         self.repeated = 0  # access units that came twice
@@ -135,7 +131,7 @@ class Decoder:
         try:
             decoded = self._session.flush() if data is None else self._session.decode(data, number)
         except _library().UnitNotDecoded as error:
-            if not self._sequence and not self._held:
+            if not self._sequence and not self._in_flight.holds:
                 raise CameraError(
                     f"Wanted pictures from NVDEC, found that it decodes nothing of this stream ({error}). "
                     "Use --decoder ffmpeg."
@@ -147,14 +143,15 @@ class Decoder:
                 self.errors += 1
         for picture in decoded:
             self._take(picture)
-        return list(self._released(all_of_them=data is None))
+        released = self._in_flight.released(all_of_them=data is None)
+        return [self._codec_frame(picture, fed) for picture, fed in released]
 
     def _take(self, picture: Decoded) -> None:
         """A picture out of the decoder, on its way to being shown."""
         fed = self._in_flight.of(picture.number)
         if fed is None:
             return
-        if not picture.has_statistics and not self._sequence and not self._held:
+        if not picture.has_statistics and not self._sequence and not self._in_flight.holds:
             raise CameraError(
                 "The decoder nvdec wants decode statistics, found a GPU or driver that has none: they want a driver of "
                 "version 590 or newer. Install one, or use --decoder ffmpeg."
@@ -166,15 +163,7 @@ class Decoder:
         if statistics is not None and statistics.is_damaged:
             self.errors += 1
             fed.damaged = True
-        self._held.append((picture, fed))
-
-    def _released(self, *, all_of_them: bool) -> Iterator[CodecFrame]:
-        while self._held:
-            picture, fed = self._held[0]
-            if not all_of_them and len(self._held) <= MAX_HELD and self._in_flight.waits(fed):
-                return
-            self._held.popleft()
-            yield self._codec_frame(picture, fed)
+        self._in_flight.hold(picture, fed)
 
     def _codec_frame(self, picture: Decoded, fed: Fed) -> CodecFrame:
         statistics, kind = picture.statistics, fed.facts.kind
@@ -186,7 +175,7 @@ class Decoder:
                 "--b-frames skip or --b-frames use."
             )
         sequence, self._sequence = self._sequence, self._sequence + 1
-        motion = motion_field(statistics, picture.size, self._convention, self._link(fed))
+        motion = motion_field(statistics, picture.size, self._convention, self._in_flight.link(fed))
         luma = picture.nv12[: picture.size[1]]
         motion = self._references.take(motion, fed.facts, picture.size, Shown(fed.number, lambda: luma))
         small = self._shrink.shrink(VideoFrame.from_ndarray(picture.nv12, format="nv12"))
@@ -200,13 +189,6 @@ class Decoder:
             picture.size,
             is_reference=fed.facts.is_reference,
         )
-
-    def _link(self, fed: Fed) -> Link:
-        sound, was_sound = self._in_flight.settle(fed), self._was_sound
-        self._was_sound = sound
-        if not sound:
-            return Link.BROKEN
-        return Link.RESET if fed.facts.kind == "I" or not was_sound else Link.OK
 
 
 def _library() -> ModuleType:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from magno.runtime.camera.hardware.calibrated import Device
+from magno.runtime.camera.hardware.calibrated import Device, start_of
 from magno.runtime.camera.request import CameraError
 
 FOLDER = "proc/driver/nvidia"
@@ -18,13 +18,15 @@ def read_gpu(library: str, root: Path = Path("/")) -> Device:
     Which of several decodes is the driver's to choose, so that all their names are the identity.
     """
     folder = root / FOLDER
-    version = re.search(r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", _start(folder / "version"))
+    version = re.search(
+        r"Kernel Module(?: for \S+)?\s+(\d+(?:\.\d+)+)", start_of(folder / "version", MAX_BYTES)
+    )
     if version is None:
         raise CameraError(
             f"The decoder nvdec wants an NVIDIA driver, found none in {folder}. Use --decoder ffmpeg here."
         )
     names = re.findall(
-        r"^Model:[ \t]*(\S.*)$", "\n".join(_start(path) for path in _about(folder)), re.MULTILINE
+        r"^Model:[ \t]*(\S.*)$", "\n".join(start_of(path, MAX_BYTES) for path in _about(folder)), re.MULTILINE
     )
     return Device(
         " + ".join(sorted(name.strip()[:100] for name in names)) or "NVIDIA GPU", version[1], library
@@ -36,11 +38,3 @@ def _about(folder: Path) -> list[Path]:
         return sorted(folder.glob("gpus/*/information"))
     except OSError:
         return []
-
-
-def _start(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES).decode(errors="replace")
-    except OSError:
-        return ""

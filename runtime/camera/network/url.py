@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.network.families import FAMILIES, OPEN_S, SOCKET_S, options_for, without_password
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import CameraError, CameraRequest, reason_of
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.units import AccessUnit
 
@@ -45,7 +45,7 @@ class UrlSource:
             )
         except (av.FFmpegError, ValueError) as error:
             raise CameraError(
-                f"Wanted a camera at {self._shown}, found none ({_reason(error)}). Check the url, and that the "
+                f"Wanted a camera at {self._shown}, found none ({reason_of(error)}). Check the url, and that the "
                 "camera is on."
             ) from error
         assert isinstance(self._container, InputContainer)
@@ -110,7 +110,7 @@ class UrlSource:
                     packet = next(demuxed, None)
             except av.FFmpegError as error:
                 raise CameraError(
-                    f"Wanted {self._shown} to go on, found it gone ({_reason(error)}). It is waited for."
+                    f"Wanted {self._shown} to go on, found it gone ({reason_of(error)}). It is waited for."
                 ) from error
             finally:
                 set_level(None)  # a damaged picture is the decoder's to tell, and it may log without end
@@ -122,7 +122,3 @@ class UrlSource:
 
     def close(self) -> None:
         self._container.close()
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).splitlines()[0][:120]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from magno.runtime.camera.hardware.calibrated import start_of
 from magno.runtime.camera.request import CameraError
 
 RELEASE, BOARD = "etc/nv_tegra_release", "proc/device-tree/model"
@@ -24,18 +25,10 @@ class Release:
 
 def read_release(root: Path = Path("/")) -> Release:
     """This device's. Raises CameraError on what is no Jetson."""
-    says = SAYS.match(_start(root / RELEASE))
+    says = SAYS.match(start_of(root / RELEASE, MAX_BYTES))
     if says is None:
         raise CameraError(
             f"A jetson:// camera wants a Jetson, found no L4T release in {root / RELEASE}. Use v4l2:// here."
         )
-    board = _start(root / BOARD).strip("\0 \n")
+    board = start_of(root / BOARD, MAX_BYTES).strip("\0 \n")
     return Release(board[:100] or "Jetson", f"{says[1]}.{says[2]}")
-
-
-def _start(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES).decode(errors="replace")
-    except OSError:
-        return ""
