@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -23,9 +22,9 @@ from av.video.frame import PictureType, VideoFrame
 
 from magno.runtime.camera.caps import NO_VECTORS, VectorCaps
 from magno.runtime.camera.decoding.concealment import heard_concealing
-from magno.runtime.camera.decoding.continuity import Repeats, Steps, is_gap, is_misplaced
-from magno.runtime.camera.decoding.examine import Facts, examiner, of_kind
-from magno.runtime.camera.decoding.in_flight import Fed, InFlight
+from magno.runtime.camera.decoding.examine import of_kind
+from magno.runtime.camera.decoding.in_flight import Fed
+from magno.runtime.camera.decoding.intake import Intake
 from magno.runtime.camera.decoding.luma import luma_of
 from magno.runtime.camera.decoding.references import References, Shown
 from magno.runtime.camera.decoding.shrink import Shrink
@@ -44,7 +43,6 @@ UNTOLD_B = frozenset({"mpeg4", "h263", "msmpeg4v3", "flv1"})
 CAPS = {"h264": VectorCaps(BLOCK_PX, 4, True, False, True, ResidualKind.PIXEL_MC, True)}
 PICT_TYPES = {"I": "I", "SI": "I", "B": "B", "BI": "B"}  # all others refer to the past alone: P
 MAX_PIXELS = 8192 * 4608  # a forged picture size must not eat the memory
-INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
 
 log = logging.getLogger("magno.camera")
 
@@ -76,34 +74,35 @@ class Decoder:
                 "camera send H.264."
             )
         self.caps = CAPS.get(codec, HALF_PEL) if self.has_vectors else NO_VECTORS
-        self._codec = codec
+        self._codec, self._extradata = codec, extradata
         self._context = _context(codec, extradata, export_vectors=self.has_vectors)
         self._shrink = Shrink(picture_px)
-        self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
-        self._in_flight: InFlight[VideoFrame] = InFlight()
+        self._intake: Intake[VideoFrame] = Intake(codec, extradata, rate, b_frames)
         self._references = References()
-        self._refuses_b = b_frames == "refuse"
-        self._lost = True  # something is missing before the next unit; at first, all that came before
         self._ready = False  # libavcodec knows of a picture to begin from
         self._stained = 0  # number of the newest unit with an error, which spoils a later one
-        self._interlaced = 0  # pictures in a row
+        self._disturbed = False  # this context was fed what the camera did not mean it to be
         self._sequence = 0
-        self.errors = 0  # access units that gave no picture, and pictures known to be damaged
-        self.repeated = 0  # access units that came twice
+        self._errors = 0
+
+    @property
+    def errors(self) -> int:
+        """Access units that gave no picture, and pictures known to be damaged."""
+        return self._errors + self._intake.empty
+
+    @property
+    def repeated(self) -> int:
+        """Access units that came twice."""
+        return self._intake.repeated
 
     def decode(self, unit: AccessUnit) -> list[CodecFrame]:
         """The pictures that this access unit completes. A damaged unit may give none; raises CameraError for a stream
         that is interlaced, or has B-pictures where these are refused."""
-        if not unit.data:  # to libavcodec, a packet of no bytes is the stream's end
-            self.errors += 1
-            self.lost()
+        if not self._intake.is_new(unit):
             return []
-        if self._repeats.again(unit.data):
-            self.repeated += 1
-            return []
-        facts = self._examiner.examine(unit.data)
-        if facts is not None:
-            self._refuse(facts)
+        facts = self._intake.examine(unit)
+        if facts is not None and self._codec == "h264":
+            self._intake.refuse_interlaced(facts.interlaced, begun=bool(self._sequence))
         # Made by size and filled, for the zeros behind it: libavcodec reads past the end, and of a packet made
         # around these bytes it would read whatever lies there (seen: MPEG-4 pictures damaged at random).
         packet = av.Packet(len(unit.data))
@@ -111,11 +110,10 @@ class Decoder:
         packet.time_base = NANOSECONDS
         if facts is None:
             return self._pictures(packet, None)
-        fed = self._feed(unit, facts)
-        if self._stained and facts.entry:
-            self._rinse(packet)
-        elif self._stained and fed.number == self._stained + 1 and facts.numbered:
-            fed.damaged = True
+        fed = self._intake.feed(unit, facts, reorders=bool(self._context.has_b_frames))
+        if facts.overlong:
+            return self._left_out(fed)
+        self._clean(packet, fed)
         packet.pts = fed.number  # since time stamps may repeat
         return self._pictures(packet, fed)
 
@@ -125,43 +123,42 @@ class Decoder:
 
     def lost(self) -> None:
         """Access units are missing before the next one: what follows is BROKEN until it has healed."""
-        self._lost = True
+        self._intake.lost()
+
+    def _clean(self, packet: av.Packet[Any], fed: Fed) -> None:
+        """Keep what went before from this picture. Two things outlive damage in libavcodec (62.28): after an error
+        inside a macroblock, what had been read of its residual is added to the next picture that has any there,
+        mostly the next of all, an IDR picture too; and forged headers may have made it hold more pictures back, for
+        ever. So where decoding can begin, it begins in a new context."""
+        facts = fed.facts
+        self._disturbed = self._disturbed or fed.gap or facts.damaged
+        if facts.entry and facts.whole and self._disturbed:
+            self._begin_anew()
+        elif facts.entry and self._stained:
+            self._rinse(packet)
+        elif self._stained and fed.number == self._stained + 1 and facts.numbered:
+            fed.damaged = True
+
+    def _begin_anew(self) -> None:
+        """A new context; what the old one holds comes out first."""
+        with contextlib.suppress(av.FFmpegError):
+            for frame in self._context.decode(None):
+                self._take(frame)
+        self._context = _context(self._codec, self._extradata, export_vectors=self.has_vectors)
+        self._disturbed, self._stained = False, 0
 
     def _rinse(self, packet: av.Packet[Any]) -> None:
-        """After an error inside a macroblock, libavcodec adds what it had read of its residual to the next picture that
-        has any there, mostly the next of all, an IDR picture too. So this is decoded twice, and nothing is made of
-        the first time."""
+        """The same picture decoded twice, and nothing made of the first time: where its parameter sets came long ago,
+        a new context would not know them."""
         self._stained = 0
         with contextlib.suppress(av.FFmpegError):
             for frame in self._context.decode(packet):
                 self._take(frame)  # of those before it, which have numbers
 
-    def _feed(self, unit: AccessUnit, facts: Facts) -> Fed:
-        gap = self._lost
-        if facts.timed:
-            missing = self._steps.missing(unit.pts_ns, facts, reorders=bool(self._context.has_b_frames))
-            gap = gap or is_gap(facts, missing)
-            if is_misplaced(facts, missing):
-                facts = replace(facts, damaged=True)
-        self._lost = False
-        return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
-
-    def _refuse(self, facts: Facts) -> None:
-        if self._codec == "h264":
-            self._refuse_interlaced(facts.interlaced)
-        if self._refuses_b and facts.kind == "B":
-            raise CameraError(
-                "Wanted a stream without B-pictures, found some. Have the camera send none (a baseline profile has "
-                "none), or take them with --b-frames skip or --b-frames use."
-            )
-
-    def _refuse_interlaced(self, interlaced: bool) -> None:
-        self._interlaced = self._interlaced + 1 if interlaced else 0
-        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
-            raise CameraError(
-                "Wanted progressive pictures, found interlaced ones, whose vectors are of two kinds. Have the camera "
-                "send progressive ones."
-            )
+    def _left_out(self, fed: Fed) -> list[CodecFrame]:
+        fed.came = fed.damaged = self._disturbed = True
+        self._errors += 1
+        return self._shown(all_of_them=False)
 
     def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
         concealed = False
@@ -171,39 +168,47 @@ class Decoder:
             log.debug("access unit not decoded: %s", error)
             decoded = []
             if fed is not None:
-                fed.came = fed.damaged = True
-                self.errors += 1
-                self._stained = fed.number
+                fed.came = True
+                self._errors += 1
+                self._stain(fed)
         if fed is not None and concealed:
-            fed.damaged, self._stained = True, fed.number
+            self._stain(fed)
         for frame in decoded:
             self._take(frame)
-        released = self._in_flight.released(all_of_them=packet is None)
+        return self._shown(all_of_them=packet is None)
+
+    def _stain(self, fed: Fed) -> None:
+        fed.damaged = self._disturbed = True
+        self._stained = fed.number
+
+    def _shown(self, *, all_of_them: bool) -> list[CodecFrame]:
+        released = self._intake.in_flight.released(all_of_them=all_of_them)
         frames = (self._codec_frame(frame, fed) for frame, fed in released)
         return [frame for frame in frames if frame is not None]
 
     def _take(self, frame: VideoFrame) -> None:
         """A picture out of the decoder, on its way to being shown."""
-        fed = self._in_flight.of(frame.pts)
+        fed = self._intake.in_flight.of(frame.pts)
         if fed is None:  # a packet of several pictures: its second one has no number
             return
         kind = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         if not fed.facts.kind:
             fed.facts = of_kind(kind) if self.has_vectors else of_kind("I" if kind == "I" else "P")
         if self.has_vectors and self._codec != "h264":  # H.264 said so before
-            self._refuse_interlaced(frame.interlaced_frame)
+            self._intake.refuse_interlaced(frame.interlaced_frame, begun=bool(self._sequence))
         fed.came = True
         if frame.is_corrupt:
-            self.errors += 1
+            self._errors += 1
             fed.unready, fed.damaged = not self._ready, fed.damaged or self._ready
+            self._disturbed = True
         self._ready = self._ready or not frame.is_corrupt
-        self._in_flight.hold(frame, fed)
+        self._intake.in_flight.hold(frame, fed)
 
     def _codec_frame(self, frame: VideoFrame, fed: Fed) -> CodecFrame | None:
         vectors = exported_vectors(frame) if self.has_vectors else None
         pict_type = PICT_TYPES.get(PictureType(frame.pict_type).name, "P")
         sequence, self._sequence = self._sequence, self._sequence + 1
-        link = self._in_flight.link(fed)
+        link = self._intake.in_flight.link(fed)
         motion = None
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks

@@ -59,6 +59,8 @@ class Facts:
     timed: bool = True  # its time tells of losses too
     interlaced: bool = False
     damaged: bool = False  # its headers make no sense
+    overlong: bool = False  # it has more slices than macroblocks, each of which would cost a decoder time
+    whole: bool = False  # a decoder that has seen the extradata alone knows all it needs to decode it
 
     @property
     def begins(self) -> bool:
@@ -95,12 +97,15 @@ class H264Examiner:
         self._sps: dict[int, Sps] = {}
         self._pps: dict[int, Pps] = {}
         self._sets: dict[int, tuple[Pps, Sps]] = {}
+        self._bytes: dict[tuple[int, int], bytes] = {}  # the newest parameter sets, by type and id
+        self._has_b = False  # B-pictures were seen
         self._last_frame_num: int | None = None  # of the last reference picture
         self._after_b = False  # which was a B-picture
         boxed = avcc(extradata or b"")
         self._length_bytes, nals = boxed or (0, nal_heads(extradata or b""))
         for nal in nals:
             self._learn(nal)
+        self._given = dict(self._bytes)  # with the extradata: any new decoder has them
 
     def examine(self, data: bytes) -> Facts | None:
         heads = nal_heads(data, self._length_bytes)
@@ -116,7 +121,7 @@ class H264Examiner:
         return self._picture(nal_heads(data, self._length_bytes))
 
     def _picture(self, heads: list[bytes]) -> H264Picture | None:
-        recovery, slices = None, []
+        recovery, slices, own = None, [], set()
         for nal in heads:
             kind = nal_type(nal)
             if kind in SLICES:
@@ -124,7 +129,7 @@ class H264Examiner:
             elif kind == NalType.SEI:
                 recovery = recovery_point(nal) if recovery is None else recovery
             else:
-                self._learn(nal)
+                own.add(self._learn(nal))
         found = []
         for nal in slices[:MAX_SLICES]:
             with contextlib.suppress(HeaderError):
@@ -133,13 +138,24 @@ class H264Examiner:
             return None
         head, sps = found[0]
         facts = _facts([slice_head for slice_head, _ in found], sps, recovery, self._missing(head, sps))
+        self._has_b = self._has_b or facts.kind == "B"
+        whole = facts.entry and self._is_whole(head, sps, own)
+        facts = replace(facts, whole=whole, overlong=len(slices) > _macroblocks(sps) + MAX_SLICES)
         if self._after_b and facts.kind == "P":  # the newest decoded are not the newest shown
             facts = replace(facts, choices=facts.held)
         if head.reference:
             self._last_frame_num, self._after_b = head.frame_num, facts.kind == "B"
         return H264Picture(facts, head, sps)
 
-    def _learn(self, nal: bytes) -> None:
+    def _is_whole(self, head: SliceHead, sps: Sps, own: set[tuple[int, int]]) -> bool:
+        """Whether a new decoder needs no more than the extradata and the parameter sets of the unit itself (`own`),
+        and would show pictures in the right order at once."""
+        sets = ((NalType.PPS, head.pps), (NalType.SPS, self._pps[head.pps].sps))
+        known = all(key in own or self._given.get(key, b"") == self._bytes[key] for key in sets)
+        return known and (sps.reorders is not None or not self._has_b)
+
+    def _learn(self, nal: bytes) -> tuple[int, int]:
+        """Take a parameter set; its type and id, (0, 0) for all else."""
         kind = nal_type(nal)
         with contextlib.suppress(HeaderError):
             if kind == NalType.SPS:
@@ -147,12 +163,15 @@ class H264Examiner:
             elif kind == NalType.PPS:
                 identity, self._pps[identity] = _pps(nal)
             else:
-                return
+                return 0, 0
+            self._bytes[kind, identity] = nal
             self._sets = {
                 identity: (pps, self._sps[pps.sps])
                 for identity, pps in self._pps.items()
                 if pps.sps in self._sps
             }
+            return kind, identity
+        return 0, 0
 
     def _missing(self, head: SliceHead, sps: Sps) -> int:
         last = self._last_frame_num
@@ -161,6 +180,11 @@ class H264Examiner:
         limit = 1 << sps.frame_num_bits
         missing = (head.frame_num - last - 1) % limit
         return -1 if missing == limit - 1 else missing
+
+
+def _macroblocks(sps: Sps) -> int:
+    width, height = sps.size
+    return -(-width // 16) * -(-height // 16)
 
 
 def _facts(heads: list[SliceHead], sps: Sps, recovery: int | None, missing: int) -> Facts:

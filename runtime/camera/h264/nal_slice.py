@@ -31,6 +31,7 @@ class SliceHead:
     redundant: bool  # a copy of another slice
     references: int  # pictures in its list 0, which past vectors point into; 0 for I
     reordered: bool  # the list is not the usual one
+    pps: int  # id of the picture parameter set it goes by
 
 
 def parse_slice(nal: bytes, sets: Sets) -> tuple[SliceHead, Sps]:
@@ -38,7 +39,8 @@ def parse_slice(nal: bytes, sets: Sets) -> tuple[SliceHead, Sps]:
     bits = Bits(unescape(nal[:HEAD_BYTES])[1:])
     first = bits.golomb() == 0
     kind = SLICE_TYPES[at_most(bits.golomb(), 9) % 5]
-    known = sets.get(bits.golomb())
+    identity = bits.golomb()
+    known = sets.get(identity)
     if known is None:
         raise HeaderError("a slice whose parameter sets were never sent")
     pps, sps = known
@@ -56,7 +58,7 @@ def parse_slice(nal: bytes, sets: Sets) -> tuple[SliceHead, Sps]:
     references, reordered = (0, False) if kind == "I" else _list(bits, kind, pps)
     reference = bool(nal[0] & 0x60)
     head = SliceHead(
-        first, kind, idr, reference, frame_num, order_lsb, field, redundant, references, reordered
+        first, kind, idr, reference, frame_num, order_lsb, field, redundant, references, reordered, identity
     )
     return head, sps
 

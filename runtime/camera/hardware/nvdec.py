@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import importlib
 import logging
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from av.video.frame import VideoFrame
 
 from magno.runtime.camera.caps import VectorCaps
-from magno.runtime.camera.decoding.continuity import Repeats, Steps, is_gap
-from magno.runtime.camera.decoding.examine import Facts, examiner, of_kind
-from magno.runtime.camera.decoding.in_flight import Fed, InFlight
+from magno.runtime.camera.decoding.examine import of_kind
+from magno.runtime.camera.decoding.in_flight import Fed
+from magno.runtime.camera.decoding.intake import Intake
 from magno.runtime.camera.decoding.references import References, Shown
 from magno.runtime.camera.decoding.shrink import Shrink
 from magno.runtime.camera.h264.start_codes import StartCodes
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 NAME = "nvdec"
 LIBRARY = "magno.runtime.camera.hardware.nvdec_library"
 CODECS = ("h264", "hevc")
-INTERLACED_PICTURES = 25  # so many in a row are no damage: the stream is interlaced
 
 log = logging.getLogger("magno.camera")
 
@@ -76,33 +76,37 @@ class Decoder:
             residual=ResidualKind.PIXEL_MC,
             calibrated=convention is None,
         )
+        self._codec = codec
         self._session: Session = _library().Session(codec)
         self._start_codes, self._shrink = StartCodes(codec, extradata), Shrink(picture_px)
-        self._examiner, self._repeats, self._steps = examiner(codec, extradata), Repeats(), Steps(rate)
-        self._in_flight: InFlight[Decoded] = InFlight()
+        self._intake: Intake[Decoded] = Intake(codec, extradata, rate, b_frames)
         self._references = References()
-        self._refuses_b = b_frames == "refuse"
         self._reorders = False
-        self._interlaced = 0  # pictures in a row
-        self._lost = True  # something is missing before the next unit; at first, all that came before
         self._sequence = 0
-        self.errors = 0  # access units that gave no picture, and pictures known to be damaged
-        self.repeated = 0  # access units that came twice
+        self._errors = 0
+
+    @property
+    def errors(self) -> int:
+        """Access units that gave no picture, and pictures known to be damaged."""
+        return self._errors + self._intake.empty
+
+    @property
+    def repeated(self) -> int:
+        """Access units that came twice."""
+        return self._intake.repeated
 
     def decode(self, unit: AccessUnit) -> list[CodecFrame]:
         """The pictures that this access unit completes. A damaged unit may give none; raises CameraError for a stream
         that is interlaced, or has B-pictures where these are refused, and for a decoder that tells no vectors."""
-        if not unit.data:
-            self.errors += 1
-            self.lost()
+        if not self._intake.is_new(unit):
             return []
-        if self._repeats.again(unit.data):
-            self.repeated += 1
-            return []
-        facts = self._examiner.examine(unit.data)
+        facts = self._intake.examine(unit)
+        fed = None
         if facts is not None:
-            self._refuse_interlaced(facts)
-        fed = None if facts is None else self._feed(unit, facts)
+            self._intake.refuse_interlaced(facts.interlaced, begun=bool(self._sequence))
+            if self._codec == "hevc":  # of which times are all there is; B-pictures are taken for losses
+                facts = replace(facts, timed=True)
+            fed = self._intake.feed(unit, facts, reorders=self._reorders)
         data = self._start_codes.convert(unit.data, is_key=unit.is_key)
         return self._pictures(data, fed)
 
@@ -112,26 +116,14 @@ class Decoder:
 
     def lost(self) -> None:
         """Access units are missing before the next one: what follows is BROKEN until it has healed."""
-        self._lost = True
-
-    def _refuse_interlaced(self, facts: Facts) -> None:
-        self._interlaced = self._interlaced + 1 if facts.interlaced else 0
-        if self._interlaced > (INTERLACED_PICTURES if self._sequence else 0):
-            raise CameraError(
-                "Wanted progressive pictures, found interlaced ones. Have the camera send progressive ones."
-            )
-
-    def _feed(self, unit: AccessUnit, facts: Facts) -> Fed:
-        missing = self._steps.missing(unit.pts_ns, facts, reorders=self._reorders)
-        gap, self._lost = self._lost or is_gap(facts, missing), False
-        return self._in_flight.feed(unit.pts_ns, unit.capture_ns, facts, gap=gap)
+        self._intake.lost()
 
     def _pictures(self, data: bytes | None, fed: Fed | None) -> list[CodecFrame]:
         number = 0 if fed is None else fed.number
         try:
             decoded = self._session.flush() if data is None else self._session.decode(data, number)
         except _library().UnitNotDecoded as error:
-            if not self._sequence and not self._in_flight.holds:
+            if not self._sequence and not self._intake.in_flight.holds:
                 raise CameraError(
                     f"Wanted pictures from NVDEC, found that it decodes nothing of this stream ({error}). "
                     "Use --decoder ffmpeg."
@@ -140,18 +132,18 @@ class Decoder:
             decoded = []
             if fed is not None:
                 fed.came = fed.damaged = True
-                self.errors += 1
+                self._errors += 1
         for picture in decoded:
             self._take(picture)
-        released = self._in_flight.released(all_of_them=data is None)
+        released = self._intake.in_flight.released(all_of_them=data is None)
         return [self._codec_frame(picture, fed) for picture, fed in released]
 
     def _take(self, picture: Decoded) -> None:
         """A picture out of the decoder, on its way to being shown."""
-        fed = self._in_flight.of(picture.number)
+        fed = self._intake.in_flight.of(picture.number)
         if fed is None:
             return
-        if not picture.has_statistics and not self._sequence and not self._in_flight.holds:
+        if not picture.has_statistics and not self._sequence and not self._intake.in_flight.holds:
             raise CameraError(
                 "The decoder nvdec wants decode statistics, found a GPU or driver that has none: they want a driver of "
                 "version 590 or newer. Install one, or use --decoder ffmpeg."
@@ -161,21 +153,18 @@ class Decoder:
             fed.facts = of_kind("I" if statistics is not None and statistics.is_intra else "P")
         fed.came = True
         if statistics is not None and statistics.is_damaged:
-            self.errors += 1
+            self._errors += 1
             fed.damaged = True
-        self._in_flight.hold(picture, fed)
+        self._intake.in_flight.hold(picture, fed)
 
     def _codec_frame(self, picture: Decoded, fed: Fed) -> CodecFrame:
         statistics, kind = picture.statistics, fed.facts.kind
         if statistics is not None and statistics.mv1 is not None:
             kind, self._reorders = "B", True
-        if kind == "B" and self._refuses_b:
-            raise CameraError(
-                "Wanted a stream without B-pictures, found some. Have the camera send none, or take them with "
-                "--b-frames skip or --b-frames use."
-            )
+        if kind == "B":  # HEVC's headers did not say so before
+            self._intake.refuse_b()
         sequence, self._sequence = self._sequence, self._sequence + 1
-        motion = motion_field(statistics, picture.size, self._convention, self._in_flight.link(fed))
+        motion = motion_field(statistics, picture.size, self._convention, self._intake.in_flight.link(fed))
         luma = picture.nv12[: picture.size[1]]
         motion = self._references.take(motion, fed.facts, picture.size, Shown(fed.number, lambda: luma))
         small = self._shrink.shrink(VideoFrame.from_ndarray(picture.nv12, format="nv12"))

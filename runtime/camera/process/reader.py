@@ -20,7 +20,11 @@ from magno.runtime.camera.sources import STANDARD_INPUT
 from magno.runtime.spec import to_dict
 from magno.runtime.units import CodecFrame
 
-WORKER = "magno.runtime.camera.process.worker"
+# Not `-m`, which looks into the folder that somebody happens to stand in first: it may hold a `magno`, or an `av.py`.
+WORKER = (
+    "import sys; sys.path[:] = filter(None, sys.path); "
+    "from magno.runtime.camera.process.worker import main; sys.exit(main())"
+)
 GOODBYE_S = 2.0
 START_S = 10.0  # until a process says its first word: Python and its libraries come from a disk
 SILENCE_S = 0.3  # one that lives and is not stuck says something every 0.15 s; with a look at it, 0.4 s
@@ -38,7 +42,7 @@ class CameraReader:
         self.decode_ns = 0  # what all pictures cost the process, from packet to CodecFrame
         # Not on the command line, which every user of the machine can read: a url may hold a password.
         environment = {**os.environ, REQUEST_VARIABLE: json.dumps(to_dict(request))}
-        command = [sys.executable, "-m", WORKER]
+        command = [sys.executable, "-c", WORKER]
         reading, writing = os.pipe()
         try:
             self._process = subprocess.Popen(

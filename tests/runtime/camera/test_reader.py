@@ -53,6 +53,18 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
+def test_the_folder_one_stands_in_holds_no_part_of_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clips: Path
+) -> None:
+    (tmp_path / "magno").mkdir()
+    for name in ("magno/__init__.py", "av.py", "numpy.py"):
+        (tmp_path / name).write_text("raise SystemExit('not what was asked for')\n", encoding="utf-8")
+    request = CameraRequest(str((clips / "car-detection.mp4").resolve()), 16, pace="fast")
+    monkeypatch.chdir(tmp_path)
+    with CameraReader(request) as reader:
+        assert reader.opened().codec == "h264"
+
+
 def test_real_clip_comes_whole_through_a_process_of_its_own(clips: Path) -> None:
     request = CameraRequest(str(clips / "car-detection.mp4"), 16, pace="fast")
     with CameraReader(request) as reader:
@@ -208,7 +220,7 @@ def test_closing_leaves_no_process_and_no_descriptor(clips: Path) -> None:
 def test_process_ends_quietly_when_the_engine_closes_the_pipe(clips: Path) -> None:
     request = f'{{"url": "{clips / "car-detection.mp4"}", "picture_px": 16, "loop": true}}'
     process = subprocess.Popen(
-        [sys.executable, "-m", WORKER],
+        [sys.executable, "-c", WORKER],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=_asking(request),
@@ -240,7 +252,7 @@ def test_process_that_speaks_garbage_is_a_camera_error(clips: Path) -> None:
     "request_text", ["", "not JSON", '{"url": "a"}', '{"url": "a", "picture_px": 16, "x": 1}']
 )
 def test_worker_refuses_what_is_no_request(request_text: str) -> None:
-    command = [sys.executable, "-m", WORKER]
+    command = [sys.executable, "-c", WORKER]
     done = subprocess.run(command, capture_output=True, timeout=WAIT_S, env=_asking(request_text))
     assert done.returncode == 2 and done.stdout == b""
     assert b"wants a camera request" in done.stderr and b"Traceback" not in done.stderr

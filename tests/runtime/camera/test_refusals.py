@@ -9,7 +9,8 @@ from pathlib import Path
 import av
 import pytest
 
-from magno.runtime.camera.decoding.decoder import INTERLACED_PICTURES, Decoder
+from magno.runtime.camera.decoding.decoder import Decoder
+from magno.runtime.camera.decoding.intake import INTERLACED_PICTURES
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.conformance.encoding import Encoding, encode
