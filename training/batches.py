@@ -1,13 +1,7 @@
-"""Shards -> batches: one stream a row, and several questions that each fork it. Knows no optimiser.
-
-A row is what the runtime will hold: system text, keyframes and windows in order, then questions. Every question
-attends to the stream up to the moment it is asked and to itself, never to another question, and its positions
-go on from that moment: exactly a fork of the KV cache. So one encoded stream teaches several answers.
-"""
+"""Rows -> tensors of one batch: tokens, what goes in their places, and what is true of it. Knows no optimiser."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +10,13 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.augment import Symmetry, drop_vectors, random_symmetry
-from magno.training.dataset import AMBIGUOUS, Shard
-from magno.training.phrases import COLOUR_QUESTIONS, COLOURS, DIRECTION_QUESTIONS, DIRECTIONS, SHAPES
+from magno.training.facts import WindowFacts, patch_facts, window_facts
+from magno.training.rows import IGNORE, Row, Rows
+from magno.training.shards import Lesson, Shard
+from magno.training.symmetry import Symmetry, drop_vectors, random_symmetry
 
-MAX_KEYFRAMES = 2  # of one row: what a row costs is mostly its keyframes' tokens
-MAX_ITEMS = 7  # keyframes and windows of one row
-MAX_GAP = 3000  # positions between the sink and what follows, once something in between was evicted
-IGNORE = -100
+QUESTIONS_A_ROW = 10
+NO_RESIDUAL_SHARE = 0.12  # of the rows: some hardware gives vectors only
 
 
 class Batch(NamedTuple):
@@ -36,126 +29,87 @@ class Batch(NamedTuple):
     residual: Tensor  # (W, 1, S, S)
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
-    directions: Tensor  # (W,) int64: what moved in each window, AMBIGUOUS where no one answer is true
-
-
-@dataclass
-class Row:
-    ids: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    owner: list[int] = field(default_factory=list)  # 0 stream, else the question's number
-    fork_at: list[int] = field(default_factory=list)  # how much of the stream this token sees
-    labels: list[int] = field(default_factory=list)
-
-    def extend(self, ids: list[int], owner: int, fork_at: int, position: int, answers: list[bool]) -> None:
-        self.ids += ids
-        self.owner += [owner] * len(ids)
-        self.fork_at += [fork_at] * len(ids)
-        self.positions += range(position, position + len(ids))
-        self.labels += [token if answer else IGNORE for token, answer in zip(ids, answers, strict=True)]
+    patch_colours: Tensor  # (K, P*P) int64: facts.patch_facts
+    patch_shapes: Tensor  # (K, P*P) int64
+    known: Tensor  # (W,) bool: facts.WindowFacts, stacked
+    ground: Tensor  # (W, 3)
+    mover: Tensor  # (W, MOVERS) bool
+    start: Tensor  # (W, MOVERS, 2)
+    end: Tensor  # (W, MOVERS, 2)
+    moved: Tensor  # (W, MOVERS, 3)
+    colour: Tensor  # (W, MOVERS) int64
+    shape: Tensor  # (W, MOVERS) int64
+    families: list[str]  # of the questions, row after row
 
 
 class Batcher:
-    """Makes batches of random clips. `train=False`: no augmentation, canonical direction question only."""
+    """Makes batches of clips. `train=False`: no augmentation, canonical phrasings only."""
 
-    def __init__(self, tokenizer: Tokenizer, codec: CodecSpec, layout: TokenLayout, *, train: bool) -> None:
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        codec: CodecSpec,
+        layout: TokenLayout,
+        *,
+        train: bool,
+        questions: int = QUESTIONS_A_ROW,
+    ) -> None:
         self._tokenizer, self._codec, self._layout, self._train = tokenizer, codec, layout, train
         self._encoded: dict[str, list[int]] = {}
-        self._system = self._encode(layout.system_text)
-        self._before_keyframe = self._encode(layout.keyframe_text)
+        self._rows = Rows(self._encode, layout, questions, train=train)
+        self._lessons: dict[int, list[list[Lesson]]] = {}  # by shard
 
     def batch(self, clips: list[tuple[Shard, int]], rng: np.random.Generator) -> Batch:
-        rows: list[Row] = []
-        pixels: list[np.ndarray] = []
-        motion: list[np.ndarray] = []
-        residual: list[np.ndarray] = []
-        keyframe_rows: list[tuple[int, int]] = []
-        window_rows: list[tuple[int, int]] = []
-        directions: list[int] = []
-        for number, (shard, clip) in enumerate(clips):
+        """One row of each clip."""
+        rows, filled = [], _Filled()
+        for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else Symmetry()
-            row, asked_at = Row(), []
-            row.extend(self._system, 0, 0, 0, [False] * len(self._system))
-            items = self._items(shard, clip, rng)
-            for order, (kind, label, source) in enumerate(items):
-                position = row.positions[-1] + 1
-                if order == 1 and self._train and rng.random() < 0.4:
-                    position += int(rng.integers(0, MAX_GAP))
-                if kind == 0:
-                    row.extend(self._before_keyframe, 0, 0, position, [False] * len(self._before_keyframe))
-                    position += len(self._before_keyframe)
-                count = self._layout.keyframe_tokens if kind == 0 else self._layout.window_tokens
-                places = [(number, column) for column in range(len(row.ids), len(row.ids) + count)]
-                row.extend([0] * count, 0, 0, position, [False] * count)
-                if kind == 0:
-                    keyframe_rows += places
-                    pixels.append(symmetry.picture(shard.keyframes[source]))
-                else:
-                    window_rows += places
-                    moved = symmetry.motion(shard.motion[source].astype(np.float32), self._codec)
-                    motion.append(drop_vectors(moved, self._codec, rng) if self._train else moved)
-                    residual.append(symmetry.residual(shard.residual[source].astype(np.float32)))
-                    directions.append(symmetry.direction(label) if label != AMBIGUOUS else AMBIGUOUS)
-                    if label != AMBIGUOUS:
-                        asked_at.append((len(row.ids), row.positions[-1] + 1, directions[-1]))
-            for owner, (fork_at, position, direction) in enumerate(asked_at, start=1):
-                question, answer = self._question(shard, clip, direction, rng)
-                asked = [
-                    *self._encode(self._layout.question_prefix),
-                    *self._encode(question),
-                    *self._encode(self._layout.question_suffix),
-                ]
-                told = [*self._encode(answer), *self._encode(self._layout.stop_text)]
-                answers = [False] * len(asked) + [True] * len(told)
-                row.extend(asked + told, owner, fork_at, position, answers)
+            row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng)
+            self._fill(filled, len(rows), shard, row, symmetry, rng)
             rows.append(row)
-        return self._tensors(rows, pixels, motion, residual, keyframe_rows, window_rows, directions)
+        return self._tensors(rows, filled)
 
-    def _items(self, shard: Shard, clip: int, rng: np.random.Generator) -> list[tuple[int, int, int]]:
-        """(kind, direction, index of its keyframe or window) of the items this row shows."""
-        begin, end = shard.item_at[clip], shard.item_at[clip + 1]
-        kinds = shard.kinds[begin:end]
-        keyframe = shard.keyframe_at[clip] + np.cumsum(kinds == 0) - 1
-        window = shard.window_at[clip] + np.cumsum(kinds == 1) - 1
-        items = [
-            (int(kind), int(shard.direction[begin + i]), int(window[i] if kind else keyframe[i]))
-            for i, kind in enumerate(kinds)
-        ]
-        heads = [i for i, item in enumerate(items) if item[0] == 0]
-        first = int(rng.integers(len(heads))) if self._train else 0
-        stop = heads[first + MAX_KEYFRAMES] if first + MAX_KEYFRAMES < len(heads) else len(items)
-        chosen = items[heads[first] : stop]
-        if (
-            self._train and first + 1 < len(heads) and rng.random() < 0.3
-        ):  # the first GOP's windows were evicted
-            chosen = [chosen[0], *items[heads[first + 1] : stop]]
-        return chosen[:MAX_ITEMS]
+    def _fill(
+        self,
+        filled: _Filled,
+        number: int,
+        shard: Shard,
+        row: Row,
+        symmetry: Symmetry,
+        rng: np.random.Generator,
+    ) -> None:
+        arrays, codec, clip = shard.arrays, self._codec, row.clip
+        kinds = np.asarray(arrays.kinds[arrays.item_at[clip] : arrays.item_at[clip + 1]])
+        blind = self._train and rng.random() < NO_RESIDUAL_SHARE
+        for item, column in zip(row.items, row.places, strict=True):
+            if kinds[item] == 0:
+                source = int(arrays.keyframe_at[clip]) + int(np.count_nonzero(kinds[:item] == 0))
+                filled.pixels.append(symmetry.picture(arrays.keyframes[source]))
+                filled.patches.append(patch_facts(shard, clip, item, codec.patches, symmetry))
+                filled.keyframe_rows += [(number, column + i) for i in range(self._layout.keyframe_tokens)]
+                continue
+            source = int(arrays.window_at[clip]) + int(np.count_nonzero(kinds[:item]))
+            moved = symmetry.motion(arrays.motion[source].astype(np.float32), codec)
+            filled.motion.append(drop_vectors(moved, codec, rng) if self._train else moved)
+            changed = symmetry.residual(shard.residual(source, codec.residual_scale))
+            filled.residual.append(np.zeros_like(changed) if blind else changed)
+            filled.facts.append(window_facts(shard, clip, item, codec.image_px, symmetry))
+            filled.window_rows += [(number, column + i) for i in range(self._layout.window_tokens)]
 
-    def _question(self, shard: Shard, clip: int, direction: int, rng: np.random.Generator) -> tuple[str, str]:
-        names = {"colour": COLOURS[shard.colour[clip]], "shape": SHAPES[shard.shape[clip]]}
-        if not self._train:
-            return DIRECTION_QUESTIONS[0].format(**names), DIRECTIONS[direction]
-        if rng.random() < 0.1:
-            return str(rng.choice(COLOUR_QUESTIONS[:1])).format(**names), names["colour"]
-        canonical = rng.random() < 0.5
-        template = DIRECTION_QUESTIONS[0] if canonical else str(rng.choice(DIRECTION_QUESTIONS))
-        return template.format(**names), DIRECTIONS[direction]
+    def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
+        if id(shard) not in self._lessons:
+            found: list[list[Lesson]] = [[] for _ in range(shard.clips)]
+            for lesson in shard.lessons:
+                found[lesson.clip].append(lesson)
+            self._lessons[id(shard)] = found
+        return self._lessons[id(shard)]
 
     def _encode(self, text: str) -> list[int]:
         if text not in self._encoded:
             self._encoded[text] = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         return self._encoded[text]
 
-    def _tensors(
-        self,
-        rows: list[Row],
-        pixels: list[np.ndarray],
-        motion: list[np.ndarray],
-        residual: list[np.ndarray],
-        keyframe_rows: list[tuple[int, int]],
-        window_rows: list[tuple[int, int]],
-        directions: list[int],
-    ) -> Batch:
+    def _tensors(self, rows: list[Row], filled: _Filled) -> Batch:
         length = max(len(row.ids) for row in rows)
 
         def padded(values: list[int], fill: int) -> list[int]:
@@ -167,23 +121,39 @@ class Batcher:
         causal = column[None, :] <= column[:, None]
         same = owner[:, :, None] == owner[:, None, :]
         forked = (owner[:, None, :] == 0) & (column[None, None, :] < fork_at[:, :, None])
-        mask = (same & causal) | forked
         codec = self._codec
-        empty = (0, codec.patches**2, codec.motion_width)
-        images = np.stack(pixels).astype(np.float32) / 127.5 - 1.0
+        images = np.stack(filled.pixels).astype(np.float32) / 127.5 - 1.0
+        no_motion = np.zeros((0, codec.patches**2, codec.motion_width), np.float32)
+        no_residual = np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)
         return Batch(
             torch.tensor([padded(row.ids, 0) for row in rows]),
             torch.tensor([padded(row.positions, 0) for row in rows]),
-            mask[:, None],
+            ((same & causal) | forked)[:, None],
             torch.tensor([padded(row.labels, IGNORE) for row in rows]),
             torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
-            torch.from_numpy(np.stack(motion) if motion else np.zeros(empty, np.float32)),
-            torch.from_numpy(
-                np.stack(residual)
-                if residual
-                else np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)
-            ),
-            torch.tensor(keyframe_rows, dtype=torch.int64).reshape(-1, 2),
-            torch.tensor(window_rows, dtype=torch.int64).reshape(-1, 2),
-            torch.tensor(directions, dtype=torch.int64),
+            torch.from_numpy(np.stack(filled.motion) if filled.motion else no_motion),
+            torch.from_numpy(np.stack(filled.residual) if filled.residual else no_residual),
+            torch.tensor(filled.keyframe_rows, dtype=torch.int64).reshape(-1, 2),
+            torch.tensor(filled.window_rows, dtype=torch.int64).reshape(-1, 2),
+            *(torch.from_numpy(np.stack(part)) for part in zip(*filled.patches, strict=True)),
+            *(torch.from_numpy(part) for part in _stacked(filled.facts)),
+            families=[family for row in rows for family in row.families],
         )
+
+
+class _Filled:
+    """Lists that become the tensors of a batch, over all its rows."""
+
+    def __init__(self) -> None:
+        self.pixels: list[np.ndarray] = []
+        self.patches: list[tuple[np.ndarray, np.ndarray]] = []
+        self.motion: list[np.ndarray] = []
+        self.residual: list[np.ndarray] = []
+        self.facts: list[WindowFacts] = []
+        self.keyframe_rows: list[tuple[int, int]] = []
+        self.window_rows: list[tuple[int, int]] = []
+
+
+def _stacked(facts: list[WindowFacts]) -> list[np.ndarray]:
+    """Each field of all windows; a batch without windows has one that is not known."""
+    return [np.stack([np.asarray(getattr(each, name)) for each in facts]) for name in WindowFacts.__slots__]

@@ -48,7 +48,7 @@ def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> Checkpoin
             "vocab_size": vocab_size,
             "hidden_size": 256,
             "intermediate_size": 768,
-            "num_hidden_layers": 4,
+            "num_hidden_layers": 6,
             "num_attention_heads": 8,
             "num_key_value_heads": 4,
             "max_position_embeddings": 4096,

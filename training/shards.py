@@ -11,6 +11,7 @@ import json
 import shutil
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class Lesson:
 class Shard:
     arrays: ShardArrays
     lessons: tuple[Lesson, ...]
+    clips_told: tuple[dict[str, Any], ...]  # of each clip: seed, fps, size, settings and so on
 
     @property
     def clips(self) -> int:
@@ -108,4 +110,5 @@ def open_shard(folder: Path) -> Shard:
     lessons = [
         Lesson(**{**each, "slots": tuple(each["slots"]), "answers": tuple(each["answers"])}) for each in found
     ]
-    return Shard(ShardArrays(**arrays), tuple(lessons))
+    told = (folder / CLIPS).read_text(encoding="utf-8").splitlines()
+    return Shard(ShardArrays(**arrays), tuple(lessons), tuple(json.loads(line) for line in told))

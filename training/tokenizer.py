@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from magno.training.phrases import corpus
+from magno.training.questions.words import corpus
 
 SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|keyframe|>")
 # Qwen2's pre-tokenizer, so that llama.cpp's "qwen2" splits text exactly as training did.

@@ -2,99 +2,124 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from magno.export.model import MagnoModel
-from magno.training import dataset
-from magno.training.batches import IGNORE, Batcher
+from magno.training.batches import Batch, Batcher
 from magno.training.clips import encode, observe, random_settings
-from magno.training.dataset import AMBIGUOUS, Shard, load_shard, make_shard
-from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
+from magno.training.facts import MOVERS, STEP_PX
+from magno.training.pocket import CODEC, LAYOUT
+from magno.training.questions.words import COLOURS
+from magno.training.rows import IGNORE, MAX_STREAM
+from magno.training.scenes.compose import Recipe, compose
+from magno.training.scenes.film import film
+from magno.training.scenes.grounds import Paint
+from magno.training.shards import Shard
 from magno.training.tokenizer import build_tokenizer
-from magno.training.train import Trainee
-from magno.training.world import random_scene, render
-
-
-@pytest.fixture(scope="module")
-def shard(tmp_path_factory: pytest.TempPathFactory, clips: Path) -> Shard:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dataset, "CLIPS_A_SHARD", 4)
-        path = make_shard(tmp_path_factory.mktemp("data") / "train-00000.npz", 0, clips)
-    return load_shard(path)
+from magno.training.train import new_model
+from magno.training.trainee import Trainee
 
 
 @pytest.fixture(scope="module")
 def trainee() -> Trainee:
-    tokenizer = build_tokenizer(VOCAB_LIMIT)
     torch.manual_seed(0)
-    return Trainee(
-        MagnoModel(pocket_config(tokenizer.get_vocab_size(), tokenizer.token_to_id("<|im_end|>"), 0))
-    ).eval()
+    return Trainee(new_model()[0]).eval()
 
 
-def test_a_shard_is_whole(shard: Shard) -> None:
-    assert len(shard.colour) == len(shard.shape) == 4
-    assert shard.item_at[-1] == len(shard.kinds) == len(shard.direction)
-    assert shard.keyframe_at[-1] == len(shard.keyframes) == (shard.kinds == 0).sum()
-    assert shard.window_at[-1] == len(shard.motion) == len(shard.residual) == (shard.kinds == 1).sum()
-    assert (shard.direction[shard.kinds == 0] == AMBIGUOUS).all()
-    assert (shard.direction >= 0).sum() > 8
+def batcher_of(*, train: bool, questions: int = 6) -> Batcher:
+    return Batcher(build_tokenizer(768), CODEC, LAYOUT, train=train, questions=questions)
 
 
-def test_windows_follow_the_cadence() -> None:
-    scene, settings = random_scene(1, 50), random_settings(np.random.default_rng(0))
-    seen = observe(encode(render(scene), settings), settings, CODEC, 8)
+def of_clips(shard: Shard, *, train: bool = False, seed: int = 0) -> Batch:
+    everything = [(shard, clip) for clip in range(shard.clips)]
+    return batcher_of(train=train).batch(everything, np.random.default_rng(seed))
+
+
+def test_questions_in_one_row_do_not_see_each_other(shard: Shard, trainee: Trainee) -> None:
+    """Each answer's likelihood in a shared row equals what a row with that question alone gives."""
+    batch = batcher_of(train=False).batch([(shard, 0)], np.random.default_rng(0))
+    told = batch.labels[0] != IGNORE
+    assert int(told.sum()) >= 4
+    together = _states(trainee, batch)
+    for column in torch.nonzero(told).flatten():
+        visible = batch.mask[0, 0, column]
+        alone = batch._replace(mask=batch.mask & visible[None, None, None, :])
+        assert torch.allclose(_states(trainee, alone)[column], together[column], atol=1e-4)
+
+
+def test_an_answer_does_not_see_what_came_later(shard: Shard, trainee: Trainee) -> None:
+    batch = batcher_of(train=False, questions=40).batch([(shard, 0)], np.random.default_rng(0))
+    told = torch.nonzero(batch.labels[0] != IGNORE).flatten()
+    window = batch.window_rows[:, 1].reshape(-1, LAYOUT.window_tokens)
+    early = next(int(c) for c in told if not batch.mask[0, 0, c, window[-1]].any())
+    before = _states(trainee, batch)[early]
+    later = batch.motion.clone()
+    later[-1] += 5.0  # the newest window
+    assert torch.allclose(_states(trainee, batch._replace(motion=later))[early], before, atol=1e-5)
+    late = next(int(c) for c in told if batch.mask[0, 0, c, window[-1]].all())
+    assert not torch.allclose(
+        _states(trainee, batch._replace(motion=later))[late], _states(trainee, batch)[late], atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_positions_of_a_question_go_on_from_its_moment(shard: Shard, seed: int) -> None:
+    batch = of_clips(shard, train=True, seed=seed)
+    for row in range(shard.clips):
+        for column in torch.nonzero(batch.labels[row] != IGNORE).flatten():
+            seen = batch.mask[row, 0, column]
+            positions = batch.positions[row][seen]
+            assert len(set(positions.tolist())) == len(positions)  # none twice
+            assert positions.max() == batch.positions[row, column]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_are_no_longer_than_a_cache_holds(shard: Shard, seed: int) -> None:
+    batch = of_clips(shard, train=True, seed=seed)
+    system = len(build_tokenizer(768).encode(LAYOUT.system_text, add_special_tokens=False).ids)
+    for row in range(shard.clips):
+        stream = (batch.keyframe_rows[:, 0] == row).sum() + (batch.window_rows[:, 0] == row).sum()
+        assert 0 < int(stream) <= MAX_STREAM + LAYOUT.keyframe_tokens + system
+
+
+def test_movers_go_where_the_true_motion_goes(shard: Shard) -> None:
+    """In the picture as it is and turned: a mover's displacement joins its two places, and its patch has its name."""
+    movers = 0
+    for seed in range(4):
+        batch = of_clips(shard, train=True, seed=seed)
+        assert batch.mover.shape == (len(batch.motion), MOVERS)
+        joined = (batch.end - batch.start) * CODEC.image_px / STEP_PX
+        assert torch.allclose(joined[batch.mover], batch.moved[..., :2][batch.mover], atol=0.02)
+        assert (batch.colour[batch.mover] > 0).all() and (batch.shape[batch.mover] > 0).all()
+        movers += int(batch.mover.sum())
+    assert movers > 10
+
+
+def test_patches_have_the_colours_of_their_things(shard: Shard) -> None:
+    batch = of_clips(shard)
+    seen: dict[str, list[np.ndarray]] = {}
+    cell = CODEC.patch_px
+    for number, picture in enumerate(batch.pixels.numpy()):
+        middle = picture.reshape(3, CODEC.patches, cell, CODEC.patches, cell).mean((2, 4)).reshape(3, -1)
+        for patch, colour in enumerate(batch.patch_colours[number].tolist()):
+            if 0 < colour <= len(COLOURS):
+                seen.setdefault(COLOURS[colour - 1], []).append(middle[:, patch])
+    assert len(seen) >= 3
+    for colour, channel in (("red", 0), ("green", 1), ("blue", 2)):
+        if colour in seen:
+            assert int(np.mean(seen[colour], axis=0).argmax()) == channel
+
+
+def test_windows_follow_the_cadence(paint: Paint) -> None:
+    scene, settings = compose(1, Recipe(pictures=(50, 50)), paint), random_settings(np.random.default_rng(0))
+    seen = observe(encode(film(scene)[0], settings), settings, CODEC, 8)
     assert seen.kinds[0] == 0 and seen.last_picture[0] == 0
     windows = np.flatnonzero(seen.kinds)
     assert (seen.last_picture[windows] - seen.first_picture[windows] <= 8).all()
     assert seen.motion.dtype == np.float16 and np.isfinite(seen.motion).all()
 
 
-def test_questions_in_one_row_do_not_see_each_other(shard: Shard, trainee: Trainee) -> None:
-    """Each answer's likelihood in a shared row equals what a row with that question alone gives."""
-    batcher = Batcher(build_tokenizer(VOCAB_LIMIT), CODEC, LAYOUT, train=False)
-    batch = batcher.batch([(shard, 0)], np.random.default_rng(0))
-    told = batch.labels[0] != IGNORE
-    assert int(told.sum()) >= 4
-    together = _logits(trainee, batch)[told]
-    for column in torch.nonzero(told).flatten():
-        visible = batch.mask[0, 0, column]
-        alone = batch._replace(mask=batch.mask & visible[None, None, None, :])
-        assert torch.allclose(_logits(trainee, alone)[column], _logits(trainee, batch)[column], atol=1e-4)
-    assert together.isfinite().all()
-
-
-def test_an_answer_does_not_see_what_came_later(shard: Shard, trainee: Trainee) -> None:
-    batcher = Batcher(build_tokenizer(VOCAB_LIMIT), CODEC, LAYOUT, train=False)
-    batch = batcher.batch([(shard, 0)], np.random.default_rng(0))
-    first_answer = int(torch.nonzero(batch.labels[0] != IGNORE)[0])
-    before = _logits(trainee, batch)[first_answer]
-    later = batch.motion.clone()
-    later[-1] += 5.0  # the newest window
-    assert torch.allclose(_logits(trainee, batch._replace(motion=later))[first_answer], before, atol=1e-5)
-    earlier = batch.motion.clone()
-    earlier[0] += 5.0
-    assert not torch.allclose(
-        _logits(trainee, batch._replace(motion=earlier))[first_answer], before, atol=1e-5
-    )
-
-
-def test_positions_of_a_question_go_on_from_its_moment(shard: Shard) -> None:
-    batcher = Batcher(build_tokenizer(VOCAB_LIMIT), CODEC, LAYOUT, train=True)
-    for seed in range(5):
-        batch = batcher.batch([(shard, 1), (shard, 2)], np.random.default_rng(seed))
-        for row in range(2):
-            for column in torch.nonzero(batch.labels[row] != IGNORE).flatten():
-                seen = batch.mask[row, 0, column]
-                positions = batch.positions[row][seen]
-                assert len(set(positions.tolist())) == len(positions)  # none twice
-                assert positions.max() == batch.positions[row, column]
-
-
-def _logits(trainee: Trainee, batch: object) -> torch.Tensor:
+def _states(trainee: Trainee, batch: Batch) -> torch.Tensor:
     with torch.no_grad():
-        return trainee.hidden(batch)[0][0]
+        return trainee.states(batch)[-1][0]

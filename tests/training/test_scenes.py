@@ -15,7 +15,7 @@ from magno.training.codec_settings import CodecSettings
 from magno.training.pocket import CODEC
 from magno.training.scenes.compose import Recipe, compose
 from magno.training.scenes.film import film
-from magno.training.scenes.grounds import GROUNDS, Paint, paint_of
+from magno.training.scenes.grounds import GROUNDS, Paint
 from magno.training.scenes.nouns import Scene
 from magno.training.scenes.photographs import stock
 from magno.training.scenes.plots import CUT, PLOTS
@@ -27,11 +27,6 @@ from magno.training.true_motion import motion_map
 from tests.synthetic import decode
 
 FEW = (24, 30)
-
-
-@pytest.fixture(scope="module")
-def paint(clips: Path) -> Paint:
-    return paint_of(stock(clips, False), False)
 
 
 def one_thing(scene: Scene, number: int) -> Scene:

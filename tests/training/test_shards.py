@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from magno.training.baseline import text_shares
 from magno.training.make_data import NAMES, Job, make_shard
@@ -13,33 +12,25 @@ from magno.training.pocket import CODEC
 from magno.training.questions.words import COLOURS, PHRASINGS, WAYS_4
 from magno.training.shards import Shard, open_shard, small_residual
 from magno.training.true_motion import motion_map
+from tests.training.conftest import SHARD_CLIPS
 from tests.training.hand_made import FPS, SIDE, straight, truth_of
-
-CLIPS = 4
-
-
-@pytest.fixture(scope="module")
-def shard(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Shard:
-    folder = tmp_path_factory.mktemp("data") / "train-000000"
-    make_shard(Job(folder, 0, CLIPS, clips, True))
-    return open_shard(folder)
 
 
 def test_a_shard_is_whole(shard: Shard) -> None:
     a = shard.arrays
-    assert shard.clips == CLIPS
+    assert shard.clips == SHARD_CLIPS
     assert a.item_at[-1] == len(a.kinds) == len(a.first) == len(a.last) == len(a.camera)
     assert a.keyframe_at[-1] == len(a.keyframes) == (a.kinds == 0).sum()
     assert a.window_at[-1] == len(a.motion) == len(a.residual) == len(a.motion_map) == len(a.ends)
     assert a.thing_at[-1] == len(a.colour) == len(a.shape) and a.place_at[-1] == len(a.places)
     assert a.colour.max() < len(COLOURS) and a.shape.max() < len(NAMES)
-    for clip in range(CLIPS):
+    for clip in range(SHARD_CLIPS):
         items = a.item_at[clip + 1] - a.item_at[clip]
         assert shard.places(clip).shape == (items, a.thing_at[clip + 1] - a.thing_at[clip], 6)
 
 
 def test_lessons_see_what_they_need(shard: Shard) -> None:
-    assert len(shard.lessons) > 10 * CLIPS
+    assert len(shard.lessons) > 10 * SHARD_CLIPS
     for lesson in shard.lessons:
         start, stop = shard.arrays.item_at[lesson.clip : lesson.clip + 2]
         assert 0 <= lesson.needs <= lesson.item < stop - start

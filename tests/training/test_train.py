@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from magno.export.checkpoint import load_checkpoint
-from magno.training import dataset, train
-from magno.training.dataset import HELD_OUT, make_shard
+from magno.training import train
+from magno.training.run import rate
 from magno.training.score import wilson
-from magno.training.train import rate
 
 
 def test_the_rate_warms_up_and_falls() -> None:
@@ -26,34 +25,23 @@ def test_wilson_intervals_hold_the_share() -> None:
     assert low == pytest.approx(0.826, abs=0.001) and high == pytest.approx(0.945, abs=0.001)
 
 
-def test_a_training_resumes_and_saves(tmp_path: Path, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset, "CLIPS_A_SHARD", 3)
-    data = tmp_path / "data"
-    data.mkdir()
-    make_shard(data / "train-00000.npz", 0, clips)
-    make_shard(data / "held-00000.npz", HELD_OUT, clips)
-    common = [
-        "--data",
-        str(data),
-        "--run",
-        str(tmp_path / "run"),
-        "--out",
-        str(tmp_path / "out"),
-        "--batch",
-        "2",
-    ]
+def test_a_training_resumes_and_saves(
+    tmp_path: Path, shard_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = ["--data", str(shard_folder), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
 
-    def run(delta_minutes: str, minutes: str) -> list[dict[str, float | str]]:
-        words = ["train", *common, "--delta-minutes", delta_minutes, "--minutes", minutes]
+    def run(token_minutes: str, minutes: str) -> list[dict[str, float | str]]:
+        words = ["train", *folders, "--batch", "2", "--token-minutes", token_minutes, "--minutes", minutes]
         monkeypatch.setattr("sys.argv", words)
         train.main()
-        log: list[dict[str, float | str]] = json.loads((tmp_path / "run" / "log.json").read_text())
-        return log
+        lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     first = run("0.0001", "0")
-    assert [line["stage"] for line in first] == ["delta"]
+    assert [line["stage"] for line in first] == ["tokens"]
     second = run("0.0001", "0.0001")
-    assert [line["stage"] for line in second] == ["delta", "whole"]
+    assert [line["stage"] for line in second] == ["tokens", "answers"]
     assert second[0] == first[0]  # not trained again
+    assert 0.0 <= float(second[1]["mean"]) <= 1.0
     checkpoint = load_checkpoint(tmp_path / "out")
     assert checkpoint.config.name == "pocket"

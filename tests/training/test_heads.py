@@ -1,0 +1,68 @@
+"""The throw-away heads: which token tells of which mover, and that what they ask for can be learned."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import torch
+
+from magno.training.batches import Batch, Batcher
+from magno.training.heads import CELLS, MotionHead, matched, soft_cells
+from magno.training.pocket import CODEC, LAYOUT
+from magno.training.shards import Shard
+from magno.training.tokenizer import build_tokenizer
+
+WIDTH = 32
+
+
+def test_tokens_share_out_the_movers_as_cheaply_as_can_be() -> None:
+    cost = torch.randn(50, 3, 3, generator=torch.Generator().manual_seed(0))
+    for one, chosen in zip(cost, matched(cost), strict=True):
+        assert sorted(chosen.tolist()) == [0, 1, 2]
+        total = min(sum(float(one[i, j]) for i, j in enumerate(way)) for way in permutations(range(3)))
+        assert abs(float(one[torch.arange(3), chosen].sum()) - total) < 1e-5
+
+
+def test_a_place_is_shared_by_the_cells_around_it() -> None:
+    points = torch.tensor([[[0.5 / CELLS, 2.5 / CELLS], [1.0 / CELLS, 0.0], [1.0, 1.0]]])
+    cells = soft_cells(points)[0]
+    assert torch.allclose(cells.sum(-1), torch.ones(3))
+    assert cells[0, 2 * CELLS] == 1.0 and cells[1, 0] == cells[1, 1] == 0.5 and cells[2, -1] == 1.0
+
+
+def test_the_order_of_movers_does_not_matter(shard: Shard) -> None:
+    batch = _batch(shard)
+    torch.manual_seed(0)
+    head, tokens = MotionHead(WIDTH), torch.randn(len(batch.motion), 4, WIDTH)
+    turned = batch._replace(
+        **{name: getattr(batch, name).flip(1) for name in ("mover", "start", "end", "moved")}
+    )
+    first, chosen, told = head.loss(tokens, batch)
+    again, other, other_told = head.loss(tokens, turned)
+    assert torch.allclose(first, again) and torch.equal(told, other_told)
+    assert torch.equal(chosen[told], 2 - other[told])
+
+
+def test_tokens_that_know_all_are_asked_for_nothing_more(shard: Shard) -> None:
+    """Free tokens fall far below what a window says without them."""
+    batch = _batch(shard)
+    torch.manual_seed(0)
+    head = MotionHead(WIDTH)
+    tokens = torch.randn(len(batch.motion), 4, WIDTH, requires_grad=True)
+    optimiser = torch.optim.Adam([tokens, *head.parameters()], 0.05)
+    losses = []
+    for _ in range(150):
+        optimiser.zero_grad()
+        loss = head.loss(tokens, batch)[0]
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.35 * losses[0]
+
+
+def _batch(shard: Shard) -> Batch:
+    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=False)
+    batch = batcher.batch([(shard, clip) for clip in range(shard.clips)], np.random.default_rng(0))
+    assert int(batch.mover.sum()) > 5
+    return batch

@@ -1,0 +1,115 @@
+"""What is true of each keyframe's patches and of each window, as numbers that throw-away heads are asked for. Pure.
+
+A window's movers are the things that move or grow otherwise than what is behind them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from magno.training.questions.words import COLOURS, NOUNS, SHAPES
+from magno.training.shards import Shard
+from magno.training.symmetry import Symmetry
+
+MOVERS = 3  # of a window, the quickest
+SEEN = 0.5  # share of a thing
+STEP_PX = 8.0  # of the model's picture: displacements are counted in it
+MOVES_PX, GROWS = 1.3, 0.03  # more than what is behind it
+NO_COLOUR = len(COLOURS) + 1  # 0: nothing is there; 1 to 8: words.COLOURS
+SHAPE_COUNT = len(SHAPES) + len(NOUNS) + 1  # 0: nothing is there
+COLOUR_COUNT = NO_COLOUR + 1
+
+
+@dataclass(slots=True)
+class WindowFacts:
+    """Of one window; `known` is False across a cut, where nothing can be said."""
+
+    known: bool
+    ground: np.ndarray  # (3,) displacement of the background in STEP_PX, and its growth
+    mover: np.ndarray  # (MOVERS,) bool
+    start: np.ndarray  # (MOVERS, 2) where each was before, 0 to 1
+    end: np.ndarray  # (MOVERS, 2)
+    moved: np.ndarray  # (MOVERS, 3) displacement in STEP_PX, growth
+    colour: np.ndarray  # (MOVERS,) int64: as in patches
+    shape: np.ndarray  # (MOVERS,)
+
+
+def patch_facts(
+    shard: Shard, clip: int, item: int, patches: int, symmetry: Symmetry
+) -> tuple[np.ndarray, np.ndarray]:
+    """Colour and shape of the thing in each patch of a keyframe: two of (P*P,) int64."""
+    colours, shapes = (np.zeros((patches, patches), np.int64) for _ in range(2))
+    centres = (np.arange(patches) + 0.5) / patches
+    side = _side(shard, clip)
+    for thing, (x, y, radius, _, _, visible) in enumerate(shard.places(clip)[item].astype(np.float32)):
+        if visible < SEEN:
+            continue
+        x, y = symmetry.points(np.array([x, y]))
+        reach = radius * (side[::-1] if symmetry.transpose else side)
+        away = np.hypot((centres[None, :] - x) / reach[0], (centres[:, None] - y) / reach[1])
+        covered = away < 0.9
+        spot = tuple(np.clip((np.array([y, x]) * patches).astype(int), 0, patches - 1))
+        covered[spot] = True
+        colours[covered], shapes[covered] = _look(shard, clip, thing)
+    return colours.ravel(), shapes.ravel()
+
+
+def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Symmetry) -> WindowFacts:
+    """Of the window that is this item of its clip."""
+    arrays = shard.arrays
+    first_item, first_window = int(arrays.item_at[clip]), int(arrays.window_at[clip])
+    window = first_window + int(np.count_nonzero(arrays.kinds[first_item : first_item + item]))
+    motion = arrays.motion_map[window].astype(np.float32)
+    facts = WindowFacts(
+        bool(np.isfinite(motion).all()) and item > 0,
+        np.zeros(3, np.float32),
+        np.zeros(MOVERS, bool),
+        np.zeros((MOVERS, 2), np.float32),
+        np.zeros((MOVERS, 2), np.float32),
+        np.zeros((MOVERS, 3), np.float32),
+        np.zeros(MOVERS, np.int64),
+        np.zeros(MOVERS, np.int64),
+    )
+    if not facts.known:
+        return facts
+    zoom = _zoom(shard, clip, first_item + item)
+    pan = np.median(motion.reshape(-1, 2), axis=0)
+    facts.ground[:] = *symmetry.vectors(pan / STEP_PX), zoom
+    places = shard.places(clip)
+    before, after = places[item - 1].astype(np.float32), places[item].astype(np.float32)
+    found = []
+    for thing in np.flatnonzero((before[:, 5] >= SEEN) & (after[:, 5] >= SEEN)):
+        start, end = before[thing, :2], after[thing, :2]
+        moved = (end - start) * image_px
+        growth = float(np.log(max(after[thing, 2], 1e-4) / max(before[thing, 2], 1e-4)))
+        behind = pan + (end - 0.5) * zoom * image_px
+        otherwise = float(np.hypot(*(moved - behind)))
+        if otherwise > MOVES_PX + 0.15 * float(np.hypot(*behind)) or abs(growth - zoom) > GROWS:
+            found.append((otherwise + 20 * abs(growth - zoom), int(thing), start, end, moved, growth))
+    found.sort(key=lambda each: -each[0])
+    for slot, (_, thing, start, end, moved, growth) in enumerate(found[:MOVERS]):
+        facts.mover[slot] = True
+        facts.start[slot], facts.end[slot] = symmetry.points(start), symmetry.points(end)
+        facts.moved[slot] = *symmetry.vectors(moved / STEP_PX), growth * 4
+        facts.colour[slot], facts.shape[slot] = _look(shard, clip, thing)
+    return facts
+
+
+def _look(shard: Shard, clip: int, thing: int) -> tuple[int, int]:
+    number = int(shard.arrays.thing_at[clip]) + thing
+    colour = int(shard.arrays.colour[number])
+    return (NO_COLOUR if colour < 0 else colour + 1), int(shard.arrays.shape[number]) + 1
+
+
+def _zoom(shard: Shard, clip: int, item: int) -> float:
+    """How the background grew over the window: the logarithm."""
+    pictures = int(shard.arrays.last[item]) - int(shard.arrays.first[item])
+    return float(shard.arrays.camera[item, 2]) * pictures / float(shard.clips_told[clip]["fps"])
+
+
+def _side(shard: Shard, clip: int) -> np.ndarray:
+    """What a radius (of the side) is in widths and in heights."""
+    size = np.array(shard.clips_told[clip]["size"], np.float32)
+    return np.asarray(np.sqrt(size.prod()) / size, dtype=np.float32)

@@ -1,0 +1,71 @@
+"""Training batches without end, made ahead of the optimiser by a thread. New shards are picked up as they come."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from magno.training.batches import Batch, Batcher
+from magno.training.shards import Shard, open_shard
+
+AHEAD = 4  # batches
+POOL = 6  # batches of clips that are sorted by length, so that little is padded
+
+
+def shards(folder: Path, kind: str) -> list[Shard]:
+    """All whole shards of a kind, "train" or "held"."""
+    return [open_shard(path) for path in sorted(folder.glob(f"{kind}-??????"))]
+
+
+@contextmanager
+def batches(data: Path, batcher: Batcher, size: int, seed: int) -> Iterator[Iterator[Batch]]:
+    """Random batches of `size` rows of the training shards."""
+    ahead: queue.Queue[Batch] = queue.Queue(maxsize=AHEAD)
+    stop = threading.Event()
+
+    def put(batch: Batch) -> None:
+        while not stop.is_set():
+            try:
+                return ahead.put(batch, timeout=1.0)
+            except queue.Full:
+                continue
+
+    def fill() -> None:
+        rng = np.random.default_rng(seed)
+        opened: dict[Path, Shard] = {}
+        while not stop.is_set():
+            for path in sorted(data.glob("train-??????")):
+                if path not in opened:
+                    opened[path] = open_shard(path)
+            everything = [(shard, clip) for shard in opened.values() for clip in range(shard.clips)]
+            for _ in range(10):
+                pool = [everything[i] for i in rng.integers(0, len(everything), size * POOL)]
+                pool.sort(key=_length)
+                for start in rng.permutation(POOL) * size:
+                    put(batcher.batch(pool[start : start + size], rng))
+                    if stop.is_set():
+                        return
+
+    def endless() -> Iterator[Batch]:
+        while True:
+            yield ahead.get()
+
+    thread = threading.Thread(target=fill, name="magno-batches", daemon=True)
+    thread.start()
+    try:
+        yield endless()
+    finally:
+        stop.set()
+        thread.join(timeout=5.0)
+
+
+def _length(of: tuple[Shard, int]) -> int:
+    shard, clip = of
+    items = slice(int(shard.arrays.item_at[clip]), int(shard.arrays.item_at[clip + 1]))
+    kinds = shard.arrays.kinds[items]
+    return int(len(kinds) + 7 * np.count_nonzero(kinds == 0))

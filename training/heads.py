@@ -1,0 +1,100 @@
+"""Heads that are thrown away after training: what the tokens themselves are asked for, long before the language
+model has learned to look at them.
+
+A keyframe's token is asked what thing is in its patch. The first of a window's motion tokens is asked how the
+background moved, each other one where a thing moved from and to, and the language model's state at it which thing
+that was: so that a question's name meets its mover by attention alone. Which token tells of which mover is whichever
+fits best (as in DETR, arXiv 2005.12872).
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, smooth_l1_loss
+
+from magno.training.batches import Batch
+from magno.training.facts import COLOUR_COUNT, MOVERS, NO_COLOUR, SHAPE_COUNT
+
+CELLS = 8  # a side of the grid that places are told on
+EMPTY_WEIGHT = 0.15  # of a patch without a thing: most are
+
+
+class NameHead(nn.Module):
+    """A vector -> what is there: logits of colour and of shape."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.colour, self.shape = nn.Linear(width, COLOUR_COUNT), nn.Linear(width, SHAPE_COUNT)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.colour(x), self.shape(x)
+
+    def loss(self, x: Tensor, colours: Tensor, shapes: Tensor) -> Tensor:
+        """x (N, width); a thing without a colour of its own is asked for its shape alone."""
+        told_colour, told_shape = self(x)
+        weight = torch.ones(COLOUR_COUNT)
+        weight[0] = EMPTY_WEIGHT
+        shape_weight = torch.ones(SHAPE_COUNT)
+        shape_weight[0] = EMPTY_WEIGHT
+        known = colours != NO_COLOUR
+        return cross_entropy(told_colour[known], colours[known], weight) + cross_entropy(
+            told_shape, shapes, shape_weight
+        )
+
+
+class MotionHead(nn.Module):
+    """A window's motion tokens -> the background's motion, and of each mover whether, whence, whither, how far."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ground = nn.Linear(width, 3)
+        self.there, self.moved = nn.Linear(width, 1), nn.Linear(width, 3)
+        self.start, self.end = nn.Linear(width, CELLS**2), nn.Linear(width, CELLS**2)
+
+    def loss(self, tokens: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """tokens (W, 4, width) -> the loss, which mover each of the other three tells of (W, 3) (its number; any where
+        there is none), and whether it tells of one (W, 3)."""
+        ground, others = tokens[:, 0], tokens[:, 1:]
+        told = self.moved(others)
+        spots = soft_cells(batch.start), soft_cells(batch.end)
+        # (W, token, mover): how badly each token tells of each mover
+        cost = 2 * smooth_l1_loss(
+            told[:, :, None].expand(-1, -1, MOVERS, -1),
+            batch.moved[:, None].expand(-1, others.shape[1], -1, -1),
+            reduction="none",
+            beta=0.2,
+        ).sum(-1)
+        for logits, spot in zip((self.start(others), self.end(others)), spots, strict=True):
+            cost = cost - 0.5 * torch.einsum("wkc,wmc->wkm", log_softmax(logits, -1), spot)
+        there = self.there(others)[..., 0]
+        gain = there[:, :, None] * batch.mover[:, None]  # naming a mover saves as much
+        chosen = matched((cost * batch.mover[:, None] - 0.2 * gain).detach())
+        told_of = batch.mover.gather(1, chosen)
+        own = cost.gather(2, chosen[..., None])[..., 0]
+        known = batch.known.to(tokens.dtype)[:, None]
+        mover_loss = (own * told_of * known).sum() / (told_of * known).sum().clamp(min=1)
+        there_loss = binary_cross_entropy_with_logits(
+            there, told_of.to(there.dtype), known.expand_as(there), reduction="mean"
+        )
+        ground_loss = smooth_l1_loss(self.ground(ground), batch.ground, reduction="none", beta=0.2).sum(-1)
+        ground_loss = (ground_loss * known[:, 0]).sum() / known.sum().clamp(min=1)
+        return mover_loss + there_loss + 3 * ground_loss, chosen, told_of & batch.known[:, None]
+
+
+def soft_cells(points: Tensor) -> Tensor:
+    """(W, N, 2) of 0 to 1 -> (W, N, CELLS * CELLS): shares of the four cells around each."""
+    at = (points * CELLS - 0.5).clamp(0, CELLS - 1)
+    grid = torch.arange(CELLS, dtype=points.dtype)
+    near = (1 - (at[..., None] - grid).abs()).clamp(min=0)  # (W, N, 2, CELLS)
+    return (near[..., 1, :, None] * near[..., 0, None, :]).flatten(-2)
+
+
+def matched(cost: Tensor) -> Tensor:
+    """(W, tokens, movers) -> (W, tokens): the mover of each token, of all ways to share them out the cheapest."""
+    ways = torch.tensor(list(permutations(range(cost.shape[2]), cost.shape[1])))  # (ways, tokens)
+    tokens = torch.arange(cost.shape[1])
+    total = cost[:, tokens[None, :], ways].sum(-1)  # (W, ways)
+    return ways[total.argmin(1)]

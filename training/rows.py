@@ -1,0 +1,131 @@
+"""One clip of a shard -> one row: what the runtime would hold of it, and the questions that fork it. Pure.
+
+A row is system text, keyframes and windows in order, then questions. Each sees the stream up to the moment it is
+asked and itself, never another question, and its positions go on from that moment: exactly a fork of the KV
+cache. So one encoded stream teaches several answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from magno.runtime.spec import TokenLayout
+from magno.training.questions.words import worded
+from magno.training.shards import Lesson, Shard
+from magno.training.symmetry import Symmetry
+
+IGNORE = -100
+MAX_STREAM = 330  # tokens of keyframes and windows in a row
+MAX_GAP = 3000  # positions between the first keyframe and what follows, once something in between was evicted
+GAP_SHARE = 0.35  # of the rows
+CANONICAL_SHARE = 0.5  # of the questions
+# Families that are harder than others are asked more often.
+WEIGHTS = {"direction_two": 2.5, "direction_three": 3.0, "direction": 1.5, "direction_background": 1.5}
+
+Encode = Callable[[str], list[int]]
+
+
+@dataclass(slots=True)
+class Row:
+    """Tokens, and where encoders' outputs go among them."""
+
+    clip: int
+    items: list[int] = field(default_factory=list)  # of the clip, in order
+    places: list[int] = field(default_factory=list)  # column of each item's first token
+    ids: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)  # 0 stream, else the question's number
+    fork_at: list[int] = field(default_factory=list)  # how much of the stream a token sees
+    labels: list[int] = field(default_factory=list)
+    families: list[str] = field(default_factory=list)  # of the questions, in order
+
+    def extend(self, ids: list[int], position: int, owner: int = 0, fork_at: int = 0, told: int = 0) -> None:
+        """Append tokens from this position on; the last `told` of them are to be learned."""
+        self.ids += ids
+        self.owner += [owner] * len(ids)
+        self.fork_at += [fork_at] * len(ids)
+        self.positions += range(position, position + len(ids))
+        self.labels += [IGNORE] * (len(ids) - told) + ids[len(ids) - told :]
+
+
+class Rows:
+    """Makes rows of one layout. `train=False`: the newest span of a clip, no gaps, canonical phrasings."""
+
+    def __init__(self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool) -> None:
+        self._encode, self._layout, self._questions, self._train = encode, layout, questions, train
+        self._system, self._opener = encode(layout.system_text), encode(layout.keyframe_text)
+
+    def row(
+        self, shard: Shard, clip: int, lessons: list[Lesson], symmetry: Symmetry, rng: np.random.Generator
+    ) -> Row:
+        kinds = np.asarray(shard.arrays.kinds[shard.arrays.item_at[clip] : shard.arrays.item_at[clip + 1]])
+        items, begin = self._span(kinds, rng)
+        row = Row(clip)
+        row.extend(self._system, 0)
+        ends: dict[
+            int, tuple[int, int]
+        ] = {}  # item: tokens of the stream up to its end, and the next position
+        gap_after = int(rng.integers(0, MAX_GAP)) if self._train and rng.random() < GAP_SHARE else 0
+        for order, item in enumerate(items):
+            position = row.positions[-1] + 1 + (gap_after if order == 1 else 0)
+            if kinds[item] == 0:
+                row.extend(self._opener, position)
+                position += len(self._opener)
+            row.items.append(item)
+            row.places.append(len(row.ids))
+            row.extend([0] * self._tokens(int(kinds[item])), position)
+            ends[item] = len(row.ids), row.positions[-1] + 1
+        asked = [each for each in lessons if each.item in ends and each.needs >= begin]
+        for owner, lesson in enumerate(self._chosen(asked, rng), start=1):
+            fork_at, position = ends[lesson.item]
+            self._ask(row, lesson, symmetry, rng, owner, (fork_at, position))
+        return row
+
+    def _tokens(self, kind: int) -> int:
+        return self._layout.window_tokens if kind else self._layout.keyframe_tokens
+
+    def _span(self, kinds: np.ndarray, rng: np.random.Generator) -> tuple[list[int], int]:
+        """The items that a row shows, and the first of those without a gap."""
+        costs = [self._tokens(int(kind)) for kind in kinds]
+        stop = len(kinds)
+        if self._train and sum(costs) > MAX_STREAM:
+            stop = int(rng.integers(min(4, stop), stop + 1))
+        begin, spent = stop, 0
+        while begin > 0 and spent + costs[begin - 1] <= MAX_STREAM:
+            begin -= 1
+            spent += costs[begin]
+        heads = np.flatnonzero(kinds[:stop] == 0)
+        begin = int(next((head for head in heads if head >= begin), heads[-1]))
+        sink = [0] if begin > 0 and spent < MAX_STREAM and rng.random() < 0.5 else []
+        return [*sink, *range(begin, stop)], begin
+
+    def _chosen(self, lessons: list[Lesson], rng: np.random.Generator) -> list[Lesson]:
+        if len(lessons) <= self._questions:
+            return lessons
+        weights = np.array([WEIGHTS.get(lesson.family, 1.0) for lesson in lessons])
+        chosen = rng.choice(len(lessons), self._questions, replace=False, p=weights / weights.sum())
+        return [lessons[i] for i in chosen]
+
+    def _ask(
+        self,
+        row: Row,
+        lesson: Lesson,
+        symmetry: Symmetry,
+        rng: np.random.Generator,
+        owner: int,
+        fork: tuple[int, int],
+    ) -> None:
+        canonical = not self._train or rng.random() < CANONICAL_SHARE
+        text = worded(lesson.phrase, lesson.slots, 0 if canonical else int(rng.integers(1, 5)))
+        answer = symmetry.answer(lesson.phrase, lesson.answers[0])
+        asked = [
+            *self._encode(self._layout.question_prefix),
+            *self._encode(text),
+            *self._encode(self._layout.question_suffix),
+        ]
+        told = [*self._encode(answer), *self._encode(self._layout.stop_text)]
+        row.extend([*asked, *told], fork[1], owner, fork[0], len(told))
+        row.families.append(lesson.family)

@@ -1,0 +1,102 @@
+"""Weights, optimiser and log of a training that can be resumed; its learning rate follows the time it may take."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from magno.training.trainee import Losses, Trainee
+
+SAVE_EVERY_S = 180.0
+WARMUP_SHARE = 0.03
+LAST_RATE = 0.01  # of the peak
+DECAY = 0.05  # weight decay
+STATE, LOG = "state.pt", "log.jsonl"
+
+Line = dict[str, float | str]
+
+
+class Run:
+    """`state.pt` and `log.jsonl` of a folder. The state is written aside and renamed."""
+
+    def __init__(self, folder: Path, trainee: Trainee, peak_rate: float) -> None:
+        self.trainee, self._folder, self._peak = trainee, folder, peak_rate
+        self.optimiser = torch.optim.AdamW(trainee.parameters(), peak_rate, (0.9, 0.98), weight_decay=DECAY)
+        self.spent_s: dict[str, float] = {}  # by stage, over all resumptions
+        self.log: list[Line] = []
+        self._saved = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / STATE).exists():
+            state = torch.load(folder / STATE, weights_only=True)
+            trainee.load_state_dict(state["trainee"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.spent_s, self.log = state["spent_s"], state["log"]
+
+    def stage(
+        self, name: str, minutes: float, losses: Callable[[], Losses], exam: Callable[[], dict[str, float]]
+    ) -> None:
+        """Optimise what `losses` gives until the stage's time is spent."""
+        total, spent = minutes * 60.0, self.spent_s.get(name, 0.0)
+        recent: dict[str, list[float]] = defaultdict(list)
+        columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+        steps = 0
+        with Progress(*columns, console=Console(stderr=True)) as progress:
+            bar = progress.add_task("", total=total, completed=spent, note="")
+            while spent < total:
+                began = time.monotonic()
+                for part, value in self._step(losses(), rate(spent / total, self._peak)).items():
+                    recent[part].append(value)
+                steps += 1
+                spent += time.monotonic() - began
+                self.spent_s[name] = spent
+                note = " ".join(f"{part} {_mean(values[-50:]):.3f}" for part, values in recent.items())
+                progress.update(bar, completed=spent, note=note)
+                if spent >= total or time.monotonic() - self._saved > SAVE_EVERY_S:
+                    means = {part: _mean(values) for part, values in recent.items()}
+                    self._save({"stage": name, "spent_s": spent, "steps": steps, **means, **exam()})
+                    recent.clear()
+                    steps = 0
+
+    def _step(self, losses: Losses, learning_rate: float) -> dict[str, float]:
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate
+        self.optimiser.zero_grad(set_to_none=True)
+        losses.total.backward()
+        torch.nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
+        self.optimiser.step()
+        told = {part: value.item() for part, value in losses.parts.items()}
+        if losses.right is not None:
+            told["right"] = losses.right.float().mean().item()
+        return told
+
+    def _save(self, line: Line) -> None:
+        self.log.append(line)
+        print(json.dumps(line), flush=True)
+        state = {"trainee": self.trainee.state_dict(), "optimiser": self.optimiser.state_dict()}
+        aside = self._folder / f"{STATE}.part"
+        torch.save({**state, "spent_s": self.spent_s, "log": self.log}, aside)
+        aside.replace(self._folder / STATE)
+        aside = self._folder / f"{LOG}.part"
+        aside.write_text("".join(json.dumps(line) + "\n" for line in self.log), encoding="utf-8")
+        aside.replace(self._folder / LOG)
+        self._saved = time.monotonic()
+
+
+def rate(share: float, peak: float) -> float:
+    """Warm-up, then a cosine down to LAST_RATE of the peak."""
+    if share < WARMUP_SHARE:
+        return peak * share / WARMUP_SHARE
+    turn = math.cos(math.pi * min((share - WARMUP_SHARE) / (1 - WARMUP_SHARE), 1.0))
+    return peak * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + turn))
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / max(len(values), 1)

@@ -1,0 +1,95 @@
+"""The model in training: its forward pass over a batch of rows, and every loss. Knows no optimiser and no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from magno.export.model import MagnoModel
+from magno.training.batches import Batch
+from magno.training.heads import MotionHead, NameHead
+from magno.training.rows import IGNORE
+
+BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
+WEIGHTS = {"answers": 1.0, "patches": 0.4, "motion": 0.4, "names": 0.4}
+
+
+@dataclass(slots=True)
+class Losses:
+    parts: dict[str, Tensor]  # by the keys of WEIGHTS
+    right: Tensor | None = None  # (answer tokens,) bool
+
+    @property
+    def total(self) -> Tensor:
+        return torch.stack([WEIGHTS[name] * part for name, part in self.parts.items()]).sum()
+
+
+class Trainee(torch.nn.Module):
+    """The model and its throw-away heads."""
+
+    def __init__(self, model: MagnoModel, *, heads: bool = True) -> None:
+        """`heads=False` trains on answers alone, for the ablation."""
+        super().__init__()
+        self.model, self._uses_heads = model, heads
+        width = model.language.config.hidden_size
+        self.patch_names, self.motion, self.mover_names = NameHead(width), MotionHead(width), NameHead(width)
+
+    def encoders(self, batch: Batch) -> Losses:
+        """What keyframe and motion tokens say by themselves, without the language model."""
+        vision = self.model.vision(batch.pixels)
+        deltas = self.model.delta(batch.motion, batch.residual)
+        return Losses({"patches": self._patches(vision, batch), "motion": self._motion(deltas, batch)[0]})
+
+    def forward(self, batch: Batch) -> Losses:
+        """Everything: answers, and what the tokens and the states between say."""
+        model = self.model
+        vision, deltas = model.vision(batch.pixels), model.delta(batch.motion, batch.residual)
+        states = self._states(vision, deltas, batch)
+        told = batch.labels[:, 1:] != IGNORE
+        logits = model.language.lm_head(states[-1][:, :-1][told])
+        wanted = batch.labels[:, 1:][told]
+        parts = {"answers": cross_entropy(logits, wanted)}
+        if self._uses_heads:
+            motion, chosen, told_of = self._motion(deltas, batch)
+            parts |= {"patches": self._patches(vision, batch), "motion": motion}
+            parts["names"] = self._names(states[-1 - BEFORE_LAST], batch, chosen, told_of)
+        return Losses(parts, logits.argmax(-1) == wanted)
+
+    def states(self, batch: Batch) -> tuple[Tensor, ...]:
+        """(B, L, embed_dim) after each layer, the last one normed."""
+        return self._states(
+            self.model.vision(batch.pixels), self.model.delta(batch.motion, batch.residual), batch
+        )
+
+    def _states(self, vision: Tensor, deltas: Tensor, batch: Batch) -> tuple[Tensor, ...]:
+        language = self.model.language
+        embedded = language.get_input_embeddings()(batch.ids)
+        for rows, tokens in ((batch.keyframe_rows, vision), (batch.window_rows, deltas)):
+            embedded = embedded.index_put((rows[:, 0], rows[:, 1]), tokens.reshape(-1, embedded.shape[-1]))
+        output = language.model(
+            inputs_embeds=embedded,
+            attention_mask=batch.mask,
+            position_ids=batch.positions,
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        return tuple(output.hidden_states)
+
+    def _patches(self, vision: Tensor, batch: Batch) -> Tensor:
+        flat = vision.reshape(-1, vision.shape[-1])
+        return self.patch_names.loss(flat, batch.patch_colours.flatten(), batch.patch_shapes.flatten())
+
+    def _motion(self, deltas: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], batch)
+
+    def _names(self, state: Tensor, batch: Batch, chosen: Tensor, told_of: Tensor) -> Tensor:
+        """The language model's state at each token that tells of a mover says its name."""
+        rows = batch.window_rows.reshape(len(batch.known), -1, 2)[:, 1 : 1 + chosen.shape[1]]
+        if not bool(told_of.any()):
+            return state.sum() * 0
+        at = state[rows[..., 0][told_of], rows[..., 1][told_of]]
+        colours, shapes = (names.gather(1, chosen)[told_of] for names in (batch.colour, batch.shape))
+        return self.mover_names.loss(at, colours, shapes)
