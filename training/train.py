@@ -1,4 +1,5 @@
-"""Train the reference checkpoint, in two stages: what the tokens say, then answers. Resumable; progress on stderr.
+"""Train the reference checkpoint: what the tokens say, then how Δ-tokens fit to pictures, then answers. Resumable;
+progress on stderr.
 
 python -m magno.training.train --data runs/world --run runs/pocket --out models/pocket
 """
@@ -15,6 +16,7 @@ from tokenizers import Tokenizer
 
 from magno.export.checkpoint import save_checkpoint
 from magno.export.model import MagnoModel
+from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
 from magno.training.feed import batches, shards
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
@@ -26,7 +28,8 @@ from magno.training.trainee import Trainee
 
 EXAM_CLIPS = 120
 EXAM_ROWS = 20
-FOLLOWED = ("direction", "direction_two", "direction_three", "camera")  # families told of in the log
+PAIRS_A_BATCH = 32
+RETRIEVED = 1000  # held-out windows among which the next picture is looked for
 
 
 def new_model() -> tuple[MagnoModel, Tokenizer]:
@@ -57,6 +60,19 @@ def answered(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) 
     return {"mean": mean, **{f: round(shares.get(f, 0.0), 4) for f in sorted(shares)}}
 
 
+def said(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) -> dict[str, float]:
+    """The tokens' own losses on held-out clips."""
+    everything = [(shard, clip) for shard in held for clip in range(shard.clips)][:clips]
+    rng, found = np.random.default_rng(0), []
+    trainee.eval()
+    with torch.no_grad():
+        for start in range(0, len(everything), EXAM_ROWS):
+            losses = trainee.encoders(batcher.batch(everything[start : start + EXAM_ROWS], rng))
+            found.append({f"held_{part}": value.item() for part, value in losses.parts.items()})
+    trainee.train()
+    return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+
+
 def _whole_answers(batch: Batch, right: torch.Tensor) -> list[bool]:
     """For each question, in the order of `families`: whether all its answer's tokens are."""
     told = batch.labels[:, 1:] != IGNORE
@@ -78,7 +94,13 @@ def train(args: argparse.Namespace) -> Run:
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
     with batches(args.data, batcher, args.batch, seed) as source:
         if not args.no_heads:
-            run.stage("tokens", args.token_minutes, lambda: trainee.encoders(next(source)), dict)
+            run.stage(
+                "tokens",
+                args.token_minutes,
+                lambda: trainee.encoders(next(source)),
+                lambda: said(trainee, examiner, held, EXAM_CLIPS),
+            )
+        _align(args, run, held, np.random.default_rng(seed))
         run.stage(
             "answers",
             args.minutes,
@@ -89,6 +111,21 @@ def train(args: argparse.Namespace) -> Run:
     return run
 
 
+def _align(args: argparse.Namespace, run: Run, held: list[Shard], rng: np.random.Generator) -> None:
+    pairs, unseen = PairSource(shards(args.data, "train"), CODEC), PairSource(held, CODEC)
+    if not len(pairs) or not args.align_minutes:
+        return
+
+    def exam() -> dict[str, float]:
+        found = retrieval(run.trainee.model, run.trainee.alignment, unseen.some(RETRIEVED))
+        told = {f"recall_{rank}": share for rank, share in found.told.items()}
+        return {**told, **{f"plain_{rank}": share for rank, share in found.plain.items()}}
+
+    run.stage(
+        "align", args.align_minutes, lambda: run.trainee.aligned(pairs.random(PAIRS_A_BATCH, rng)), exam
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -97,7 +134,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="where the resumable state lives")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write at the end")
     parser.add_argument("--token-minutes", type=float, default=25.0, help="stage 1; default: %(default)s")
-    parser.add_argument("--minutes", type=float, default=110.0, help="stage 2; default: %(default)s")
+    parser.add_argument("--align-minutes", type=float, default=8.0, help="stage 2; default: %(default)s")
+    parser.add_argument("--minutes", type=float, default=110.0, help="stage 3; default: %(default)s")
     parser.add_argument("--batch", type=int, default=12, help="rows; default: %(default)s")
     parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)

@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from magno.export.model import MagnoModel
+from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
 from magno.training.heads import MotionHead, NameHead
 from magno.training.rows import IGNORE
 
 BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
-WEIGHTS = {"answers": 1.0, "patches": 0.4, "motion": 0.4, "names": 0.4}
+WEIGHTS = {"answers": 1.0, "patches": 0.4, "motion": 0.4, "names": 0.4, "aligned": 1.0}
 
 
 @dataclass(slots=True)
@@ -36,12 +37,17 @@ class Trainee(torch.nn.Module):
         self.model, self._uses_heads = model, heads
         width = model.language.config.hidden_size
         self.patch_names, self.motion, self.mover_names = NameHead(width), MotionHead(width), NameHead(width)
+        self.alignment = Alignment(width, model.config.codec.patches**2)
 
     def encoders(self, batch: Batch) -> Losses:
         """What keyframe and motion tokens say by themselves, without the language model."""
         vision = self.model.vision(batch.pixels)
         deltas = self.model.delta(batch.motion, batch.residual)
         return Losses({"patches": self._patches(vision, batch), "motion": self._motion(deltas, batch)[0]})
+
+    def aligned(self, pairs: Pairs) -> Losses:
+        """What the Δ-tokens say of the picture after a window, once they know the one before."""
+        return Losses({"aligned": self.alignment.loss(self.model, pairs)})
 
     def forward(self, batch: Batch) -> Losses:
         """Everything: answers, and what the tokens and the states between say."""

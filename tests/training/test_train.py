@@ -31,17 +31,18 @@ def test_a_training_resumes_and_saves(
     folders = ["--data", str(shard_folder), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
 
     def run(token_minutes: str, minutes: str) -> list[dict[str, float | str]]:
-        words = ["train", *folders, "--batch", "2", "--token-minutes", token_minutes, "--minutes", minutes]
+        stages = ["--token-minutes", token_minutes, "--align-minutes", "0.0001", "--minutes", minutes]
+        words = ["train", *folders, "--batch", "2", *stages]
         monkeypatch.setattr("sys.argv", words)
         train.main()
         lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
         return [json.loads(line) for line in lines]
 
     first = run("0.0001", "0")
-    assert [line["stage"] for line in first] == ["tokens"]
+    assert [line["stage"] for line in first] == ["tokens", "align"]
     second = run("0.0001", "0.0001")
-    assert [line["stage"] for line in second] == ["tokens", "answers"]
+    assert [line["stage"] for line in second] == ["tokens", "align", "answers"]
     assert second[0] == first[0]  # not trained again
-    assert 0.0 <= float(second[1]["mean"]) <= 1.0
+    assert 0.0 <= float(second[2]["mean"]) <= 1.0
     checkpoint = load_checkpoint(tmp_path / "out")
     assert checkpoint.config.name == "pocket"
