@@ -30,6 +30,11 @@ LAYOUT = TokenLayout(
     stop_text="<|im_end|>",
 )
 
+EMBED_DIM = 256
+DELTA = DeltaConfig(
+    width=192, layers=2, heads=6, motion_queries=4, residual_queries=4, stem_channels=(16, 32, 64, 96)
+)
+
 
 def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> CheckpointConfig:
     """The pocket checkpoint for a tokenizer of this size."""
@@ -46,7 +51,7 @@ def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> Checkpoin
         },
         text={
             "vocab_size": vocab_size,
-            "hidden_size": 256,
+            "hidden_size": EMBED_DIM,
             "intermediate_size": 768,
             "num_hidden_layers": 6,
             "num_attention_heads": 8,
@@ -57,9 +62,7 @@ def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> Checkpoin
             "eos_token_id": stop_token,
             "pad_token_id": pad_token,
         },
-        delta=DeltaConfig(
-            width=192, layers=2, heads=6, motion_queries=4, residual_queries=4, stem_channels=(16, 32, 64, 96)
-        ),
+        delta=DELTA,
         codec=CODEC,
         layout=LAYOUT,
     )
