@@ -95,7 +95,11 @@ def _seconds_until(engine: Engine, condition: Callable[[], bool]) -> float:
     began_ns = WallClock().now_ns()
     moment_ns = moment_of(condition, PATIENCE_S)
     if moment_ns is None:
-        raise ReconnectError(f"A camera was to go or to come back, found {engine.status()[CAMERA]}.")
+        status = engine.status()[CAMERA]
+        raise ReconnectError(
+            f"Wanted a camera to go or to come back within {PATIENCE_S:.0f} s, found it {status.state} "
+            f"({status.error or 'without an error'})."
+        )
     return (moment_ns - began_ns) / NS_PER_S
 
 
