@@ -9,6 +9,7 @@ import pytest
 
 from magno.export.checkpoint import load_checkpoint
 from magno.training import train
+from magno.training.curves import draw, read_log
 from magno.training.run import rate
 from magno.training.score import wilson
 
@@ -44,5 +45,7 @@ def test_a_training_resumes_and_saves(
     assert [line["stage"] for line in second] == ["tokens", "align", "answers"]
     assert second[0] == first[0]  # not trained again
     assert 0.0 <= float(second[2]["mean"]) <= 1.0
+    draw(read_log(tmp_path / "run"), tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     checkpoint = load_checkpoint(tmp_path / "out")
     assert checkpoint.config.name == "pocket"
