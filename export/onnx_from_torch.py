@@ -1,7 +1,11 @@
-"""The two encoders of a checkpoint -> vision.onnx and delta.onnx, projectors inside, batch free, float32."""
+"""The two encoders of a checkpoint -> vision.onnx and delta.onnx: projectors inside, batch free, float32 at both ends.
+
+Every node is named after the torch module it came from: tower.encoder.layers.3.mlp.fc1/linear_12.
+"""
 
 from __future__ import annotations
 
+import ast
 import logging
 import warnings
 from collections.abc import Iterator
@@ -15,26 +19,35 @@ from torch import Tensor, nn
 
 from magno.export.checkpoint import Checkpoint, CheckpointError
 from magno.export.config import model_spec
+from magno.export.precision import at_precision
 from magno.runtime.backends import Graph
 from magno.runtime.encoder import delta_graph, vision_graph
 
 # The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
 OPSET = 18
+NAME_SCOPES = (
+    "pkg.torch.onnx.name_scopes"  # the exporter's note on a node: the modules it lies in, outermost first
+)
+NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"  # the exporter's word for an operation of no module
 BATCH = torch.export.Dim("batch", min=1, max=1024)
+SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's note on a node: the modules around it, outermost first
 
 
-def vision_onnx_from_torch(checkpoint: Checkpoint, out: Path) -> None:
+def vision_onnx_from_torch(checkpoint: Checkpoint, out: Path, precision: str = "fp32") -> None:
     """Write vision.onnx: pixels (N, 3, S, S) in [-1, 1] -> tokens (N, M, embed_dim)."""
-    _export(checkpoint.model.vision, vision_graph(model_spec(checkpoint.config)), out)
+    onnx_from_torch(checkpoint.model.vision, vision_graph(model_spec(checkpoint.config)), out, precision)
 
 
-def delta_onnx_from_torch(checkpoint: Checkpoint, out: Path) -> None:
+def delta_onnx_from_torch(checkpoint: Checkpoint, out: Path, precision: str = "fp32") -> None:
     """Write delta.onnx: motion (N, P*P, width), residual (N, 1, S, S) -> tokens (N, 8, embed_dim)."""
-    _export(checkpoint.model.delta, delta_graph(model_spec(checkpoint.config)), out)
+    onnx_from_torch(checkpoint.model.delta, delta_graph(model_spec(checkpoint.config)), out, precision)
 
 
-def _export(module: nn.Module, graph: Graph, out: Path) -> None:
-    """Raises CheckpointError for a model that torch or ONNX refuses."""
+def onnx_from_torch(module: nn.Module, graph: Graph, out: Path, precision: str = "fp32") -> None:
+    """Write a module as `graph`, computing at a precision of `precision.PRECISIONS`.
+
+    Raises CheckpointError for a model that torch or ONNX refuses, or a weight beyond the precision.
+    """
     # Two in the example batch: a batch of one would be taken for a constant.
     example: tuple[Tensor, ...] = tuple(torch.zeros(2, *port.shape) for port in graph.inputs)
     try:
@@ -52,8 +65,11 @@ def _export(module: nn.Module, graph: Graph, out: Path) -> None:
             )
         assert program is not None  # only the old exporter gives none
         model = program.model_proto
+        _name_by_module(model.graph)
         _strip(model)
         onnx.checker.check_model(model, full_check=True)
+    except CheckpointError:
+        raise
     except Exception as error:  # the exporter and the checker raise many kinds
         lines = str(error).strip().splitlines() or [type(error).__name__]
         raise CheckpointError(
@@ -85,6 +101,26 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(before)
+
+
+def _name_by_module(graph: onnx.GraphProto) -> None:
+    """Node names become `module path/operation`, as `tower.encoder.layers.0.self_attn.q_proj/MatMul_7`: whatever runs
+    or compares the graph can then say which module of the checkpoint it speaks of."""
+    for node in graph.node:
+        scopes = next((note.value for note in node.metadata_props if note.key == NAME_SCOPES), "[]")
+        modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope and scope != NO_MODULE]
+        operation = node.name.removeprefix("node_")  # unique in the graph
+        node.name = f"{modules[-1]}/{operation}" if modules else operation
+
+
+def _name_after_modules(model: onnx.ModelProto) -> None:
+    """The exporter's own names are unique, and tell nothing: node_linear_12."""
+    for node in model.graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        scopes: list[str] = ast.literal_eval(notes.get(SCOPES, "[]"))
+        module = scopes[-2] if len(scopes) > 1 and not scopes[0] else ""  # the last is the operation itself
+        name = node.name.removeprefix("node_")
+        node.name = f"{module}/{name}" if module else name
 
 
 def _strip(message: Any) -> None:
