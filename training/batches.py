@@ -32,6 +32,7 @@ class Batch(NamedTuple):
     patch_colours: Tensor  # (K, P*P) int64: facts.patch_facts
     patch_shapes: Tensor  # (K, P*P) int64
     known: Tensor  # (W,) bool: facts.WindowFacts, stacked
+    field: Tensor  # (W, CELLS, CELLS, 2)
     ground: Tensor  # (W, 3)
     mover: Tensor  # (W, MOVERS) bool
     start: Tensor  # (W, MOVERS, 2)

@@ -14,6 +14,7 @@ from magno.training.shards import Shard
 from magno.training.symmetry import Symmetry
 
 MOVERS = 3  # of a window, the quickest
+CELLS = 8  # a side of the grid of a window's true motion
 SEEN = 0.5  # share of a thing
 STEP_PX = 8.0  # of the model's picture: displacements are counted in it
 MOVES_PX, GROWS = 1.3, 0.03  # more than what is behind it
@@ -27,6 +28,7 @@ class WindowFacts:
     """Of one window; `known` is False across a cut, where nothing can be said."""
 
     known: bool
+    field: np.ndarray  # (CELLS, CELLS, 2) displacement of what is there, in STEP_PX
     ground: np.ndarray  # (3,) displacement of the background in STEP_PX, and its growth
     mover: np.ndarray  # (MOVERS,) bool
     start: np.ndarray  # (MOVERS, 2) where each was before, 0 to 1
@@ -64,6 +66,7 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
     motion = arrays.motion_map[window].astype(np.float32)
     facts = WindowFacts(
         bool(np.isfinite(motion).all()) and item > 0,
+        np.zeros((CELLS, CELLS, 2), np.float32),
         np.zeros(3, np.float32),
         np.zeros(MOVERS, bool),
         np.zeros((MOVERS, 2), np.float32),
@@ -76,6 +79,7 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
         return facts
     zoom = _zoom(shard, clip, first_item + item)
     pan = np.median(motion.reshape(-1, 2), axis=0)
+    facts.field[:] = symmetry.vectors(symmetry.picture(motion / STEP_PX))
     facts.ground[:] = *symmetry.vectors(pan / STEP_PX), zoom
     places = shard.places(clip)
     before, after = places[item - 1].astype(np.float32), places[item].astype(np.float32)

@@ -1,7 +1,8 @@
 """Heads that are thrown away after training: what the tokens themselves are asked for, long before the language
 model has learned to look at them.
 
-A keyframe's token is asked what thing is in its patch. The first of a window's motion tokens is asked how the
+A keyframe's token is asked what thing is in its patch. All of a window's motion tokens together are asked for the
+map of what moved how, which is learned first. The first of a window's motion tokens is asked how the
 background moved, each other one where a thing moved from and to, and the language model's state at it which thing
 that was: so that a question's name meets its mover by attention alone. Which token tells of which mover is whichever
 fits best (as in DETR, arXiv 2005.12872).
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, smooth_l1_loss
 
 from magno.training.batches import Batch
-from magno.training.facts import COLOUR_COUNT, MOVERS, NO_COLOUR, SHAPE_COUNT
+from magno.training.facts import CELLS, COLOUR_COUNT, MOVERS, NO_COLOUR, SHAPE_COUNT
 
-CELLS = 8  # a side of the grid that places are told on
+TOKENS = 1 + MOVERS  # of motion in a window: one for the background, one for each mover
+
+APART = 0.15  # of STEP_PX
 EMPTY_WEIGHT = 0.15  # of a patch without a thing: most are
 
 
@@ -50,6 +53,7 @@ class MotionHead(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
+        self.field = nn.Linear(TOKENS * width, CELLS * CELLS * 2)
         self.ground = nn.Linear(width, 3)
         self.there, self.moved = nn.Linear(width, 1), nn.Linear(width, 3)
         self.start, self.end = nn.Linear(width, CELLS**2), nn.Linear(width, CELLS**2)
@@ -81,7 +85,16 @@ class MotionHead(nn.Module):
         )
         ground_loss = smooth_l1_loss(self.ground(ground), batch.ground, reduction="none", beta=0.2).sum(-1)
         ground_loss = (ground_loss * known[:, 0]).sum() / known.sum().clamp(min=1)
-        return mover_loss + there_loss + 3 * ground_loss, chosen, told_of & batch.known[:, None]
+        whole = mover_loss + there_loss + 3 * ground_loss + 3 * self._field_loss(tokens, batch)
+        return whole, chosen, told_of & batch.known[:, None]
+
+    def _field_loss(self, tokens: Tensor, batch: Batch) -> Tensor:
+        """Where something moves otherwise than the background counts as much as all the rest."""
+        told = self.field(tokens.flatten(1)).view_as(batch.field)
+        apart = (batch.field - batch.ground[:, None, None, :2]).abs().sum(-1) > APART
+        weight = torch.where(apart, 1.0, 0.1) * batch.known[:, None, None]
+        loss = smooth_l1_loss(told, batch.field, reduction="none", beta=0.2).sum(-1)
+        return (loss * weight).sum() / weight.sum().clamp(min=1)
 
 
 def soft_cells(points: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from magno.training.batches import Batch, Batcher
-from magno.training.heads import CELLS, MotionHead, matched, soft_cells
+from magno.training.facts import CELLS
+from magno.training.heads import MotionHead, matched, soft_cells
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.shards import Shard
 from magno.training.tokenizer import build_tokenizer
