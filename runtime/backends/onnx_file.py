@@ -57,7 +57,7 @@ def _walk(data: memoryview, message: str, where: str, depth: int) -> None:
     if depth > DEPTH_LIMIT:
         raise EncoderError(f"{where} wants graphs nested at most {DEPTH_LIMIT} deep, found more.")
     known = FIELDS[message]
-    for number, value in _fields(data):
+    for number, value in fields(data):
         kind = known.get(number)
         if kind == EXTERNAL_DATA or (kind == DATA_LOCATION and value != 0):
             raise EncoderError(
@@ -75,17 +75,17 @@ def _walk(data: memoryview, message: str, where: str, depth: int) -> None:
             _walk(value, kind, where, depth + 1)
 
 
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Field number and value of each field: bytes for wire type 2, else an integer (fixed ones as 1)."""
     at = 0
     while at < len(data):
-        key, at = _varint(data, at)
+        key, at = varint(data, at)
         wire = key & 7
         if wire == 0:
-            value, at = _varint(data, at)
+            value, at = varint(data, at)
             yield key >> 3, value
         elif wire == 2:
-            size, at = _varint(data, at)
+            size, at = varint(data, at)
             if size > len(data) - at:
                 raise ValueError("a field reaches past the end")
             yield key >> 3, data[at : at + size]
@@ -99,7 +99,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError(f"wire type {wire}")
 
 
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
+def varint(data: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         byte = data[at]

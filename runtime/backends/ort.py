@@ -43,14 +43,8 @@ class OrtSession:
 
 def open(path: Path, graph: Graph, threads: int) -> OrtSession:
     """Load a graph and hold it against what the model wants. Raises EncoderError."""
-    options = onnxruntime.SessionOptions()
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = QUIET
-    for key, value in OPTIONS.items():
-        options.add_session_config_entry(key, value)
     model = read_self_contained(path)
+    options = session_options(threads)
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
@@ -61,6 +55,18 @@ def open(path: Path, graph: Graph, threads: int) -> OrtSession:
     _check_ports(path, "inputs", graph.inputs, session.get_inputs())
     _check_ports(path, "outputs", (graph.output,), session.get_outputs())
     return OrtSession(session, path)
+
+
+def session_options(threads: int) -> onnxruntime.SessionOptions:
+    """How every session of the runtime runs; a profile of one begins from the same."""
+    options = onnxruntime.SessionOptions()
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = QUIET
+    for key, value in OPTIONS.items():
+        options.add_session_config_entry(key, value)
+    return options
 
 
 def _check_ports(path: Path, side: str, wanted: tuple[Port, ...], found: list[Any]) -> None:
