@@ -19,6 +19,7 @@ FOLDERS = {
     "magno.runtime.backends": "runtime/backends",
     "magno.export": "export",
     "magno.calibration": "calibration",
+    "magno.calibration.profiling": "calibration/profiling",
     "magno.training": "training",
     "magno.training.ablations": "training/ablations",
     "magno.training.scenes": "training/scenes",
