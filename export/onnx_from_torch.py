@@ -25,12 +25,10 @@ from magno.runtime.encoder import delta_graph, vision_graph
 
 # The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
 OPSET = 18
-NAME_SCOPES = (
-    "pkg.torch.onnx.name_scopes"  # the exporter's note on a node: the modules it lies in, outermost first
-)
+# The exporter's note on a node: the modules it lies in, outermost first.
+NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"  # the exporter's word for an operation of no module
 BATCH = torch.export.Dim("batch", min=1, max=1024)
-SCOPES = "pkg.torch.onnx.name_scopes"  # the exporter's note on a node: the modules around it, outermost first
 
 
 def vision_onnx_from_torch(checkpoint: Checkpoint, out: Path, precision: str = "fp32") -> None:
@@ -67,6 +65,7 @@ def onnx_from_torch(module: nn.Module, graph: Graph, out: Path, precision: str =
         model = program.model_proto
         _name_by_module(model.graph)
         _strip(model)
+        at_precision(model, precision)
         onnx.checker.check_model(model, full_check=True)
     except CheckpointError:
         raise
@@ -111,16 +110,6 @@ def _name_by_module(graph: onnx.GraphProto) -> None:
         modules = [scope for scope in ast.literal_eval(scopes)[:-1] if scope and scope != NO_MODULE]
         operation = node.name.removeprefix("node_")  # unique in the graph
         node.name = f"{modules[-1]}/{operation}" if modules else operation
-
-
-def _name_after_modules(model: onnx.ModelProto) -> None:
-    """The exporter's own names are unique, and tell nothing: node_linear_12."""
-    for node in model.graph.node:
-        notes = {note.key: note.value for note in node.metadata_props}
-        scopes: list[str] = ast.literal_eval(notes.get(SCOPES, "[]"))
-        module = scopes[-2] if len(scopes) > 1 and not scopes[0] else ""  # the last is the operation itself
-        name = node.name.removeprefix("node_")
-        node.name = f"{module}/{name}" if module else name
 
 
 def _strip(message: Any) -> None:
