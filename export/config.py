@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from magno.export.errors import CheckpointError
 from magno.export.model import CheckpointConfig, DeltaConfig
 from magno.runtime.spec import CodecSpec, ModelSpec, SpecError, TokenLayout, from_dict, to_dict
-from magno.runtime.units import MagnoError
 
 MODEL_TYPE = "magno"
 # Keys of config.json, and the field of CheckpointConfig each one fills.
@@ -18,10 +18,6 @@ KEYS = {
     "codec": "codec",
     "layout": "layout",
 }
-
-
-class CheckpointError(MagnoError, ValueError):
-    """A checkpoint folder that cannot be read, written or exported as it is."""
 
 
 def config_to_dict(config: CheckpointConfig) -> dict[str, Any]:
@@ -74,10 +70,10 @@ def check_config(config: CheckpointConfig) -> None:
                     f"config.json: {where}.{key} wants an integer above 0, found {str(found)[:80]!r}."
                 )
     codec, delta, layout = config.codec, config.delta, config.layout
+    patches = config.vision["image_size"] // config.vision["patch_size"]
     for name, size, other in (
         ("vision_config.image_size", codec.image_px, config.vision["image_size"]),
-        ("vision_config.patch_size", codec.patch_px, config.vision["patch_size"]),
-        ("layout.keyframe_tokens", codec.patches**2, layout.keyframe_tokens),
+        ("layout.keyframe_tokens", patches**2, layout.keyframe_tokens),
         ("layout.window_tokens", delta.motion_queries + delta.residual_queries, layout.window_tokens),
     ):
         if size != other:

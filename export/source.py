@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magno.export.tensors import Tensors
+from magno.export.tensors import Tensors, Weights
 from magno.runtime.spec import ModelSpec
 
 
@@ -19,7 +19,7 @@ class EncoderSource:
     """An encoder: how torch builds it, and the weights to fill it with."""
 
     build: Callable[[], Any]  # a torch.nn.Module without its weights; cheap on torch's meta device
-    tensors: Tensors  # by the module's own state-dict names
+    tensors: Weights  # by the module's own state-dict names, as transformers 5 has them
 
 
 @dataclass(frozen=True, slots=True)

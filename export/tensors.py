@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,20 @@ class StoredTensor:
         return run
 
 
+class Weight(Protocol):
+    """What can be read as one tensor: from a file, or made of what a file holds."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    def read(self) -> NDArray[np.float32]: ...
+
+
 Tensors = Mapping[str, StoredTensor]
+Weights = Mapping[str, Weight]
 
 
 def open_tensors(folder: Path) -> dict[str, StoredTensor]:
@@ -121,12 +134,13 @@ def within(tensors: Tensors, prefix: str) -> dict[str, StoredTensor]:
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def renamed(tensors: Tensors, names: Mapping[str, str]) -> dict[str, StoredTensor]:
-    """Old name -> new name; those that `names` does not hold keep theirs."""
-    return {names.get(name, name): tensor for name, tensor in tensors.items()}
+def check_no_others(tensors: Tensors, wanted: Collection[str], where: object) -> None:
+    """No tensor that nobody asked for: it would be left out in silence. Raises CheckpointError naming the first."""
+    for name in sorted(tensors.keys() - set(wanted)):
+        raise CheckpointError(f"{where} has the tensor {name[:200]!r}, which config.json does not want.")
 
 
-def check_tensors(tensors: Tensors, wanted: Mapping[str, tuple[int, ...]], where: object) -> None:
+def check_tensors(tensors: Weights, wanted: Mapping[str, tuple[int, ...]], where: object) -> None:
     """Every wanted tensor is there, in its shape and a type of weights. Raises CheckpointError naming the first."""
     for name, shape in wanted.items():
         if name not in tensors:
