@@ -1,148 +1,101 @@
-"""The checkpoint's language model and tokenizer -> one GGUF file that llama.cpp opens.
+"""A language model and its tokenizer -> one GGUF file that llama.cpp opens.
 
-Key and tensor names as llama.cpp's converter writes them for Qwen2 (gguf's own tables hold them).
+Key and tensor names are those of llama.cpp's converter (gguf's own tables hold them). The weights are streamed; a
+quantised type is made by llama.cpp's own quantiser from a file that is written first and then dropped.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import gguf
-import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from gguf import GGUFWriter
 
-from magno.export.checkpoint import TOKENIZER, Checkpoint, CheckpointError, load_checkpoint
+from magno.export.checkpoint import Checkpoint
+from magno.export.errors import CheckpointError
+from magno.export.families import open_source
+from magno.export.language.architectures import add_model, architecture_of
+from magno.export.language.llm_types import LLM_TYPES, QUANTISED
+from magno.export.language.quantise import quantise
+from magno.export.language.tokenizer import add_tokenizer, read_chat_template, read_table
+from magno.export.language.weights import FILE_TYPES, Placed, add_info, place, write_tensor
+from magno.export.source import LanguageSource
+from magno.export.tensors import Tensors
 
-LLM_TYPES = {
-    "f16": (LlamaFileType.MOSTLY_F16, np.dtype(np.float16), GGMLQuantizationType.F16),
-    "f32": (LlamaFileType.ALL_F32, np.dtype(np.float32), GGMLQuantizationType.F32),
-}
-# llama.cpp splits text by its own hand-written rule for the name "qwen2"; this is the pattern it stands for.
-QWEN2_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+Progress = Callable[[str, int, int], None]  # step, how many tensors are done, how many there are
+WRITE, QUANTISE = "llm.gguf", "quantise llm.gguf"
+
+
+def gguf_from_language(
+    source: LanguageSource,
+    out: Path,
+    llm_type: str,
+    stop_text: str,
+    progress: Progress = lambda step, done, total: None,
+) -> None:
+    """Write `out`, aside and then renamed; the same source gives the same bytes.
+
+    Raises CheckpointError for a type that is none, and for a model or tokenizer that llama.cpp would run differently;
+    OSError where it cannot be written.
+    """
+    if llm_type not in LLM_TYPES:
+        raise CheckpointError(f"llm_type wants one of {', '.join(LLM_TYPES)}, found {llm_type!r:.40}.")
+    part, small = (out.with_name(f".{out.name}.{secrets.token_hex(4)}.{kind}") for kind in ("part", "small"))
+    try:
+        if llm_type not in QUANTISED:
+            _write(source, part, llm_type, stop_text, progress)
+        else:
+            _write(source, small, _unquantised(source.tensors), stop_text, progress)
+            quantise(small, part, llm_type, lambda done, total: progress(QUANTISE, done, total))
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+        small.unlink(missing_ok=True)
 
 
 def gguf_from_checkpoint(checkpoint: Path | Checkpoint, out: Path, llm_type: str = "f16") -> None:
-    """Write `out`: matrices in `llm_type`, norms and biases in float32, no output matrix when tied.
+    """`gguf_from_language` of a whole checkpoint's folder. Raises SpecError besides."""
+    source = open_source(checkpoint.folder if isinstance(checkpoint, Checkpoint) else checkpoint)
+    gguf_from_language(source.language, out, llm_type, source.spec.layout.stop_text)
 
-    Raises CheckpointError for a model or tokenizer that llama.cpp's qwen2 would run differently.
-    """
-    if llm_type not in LLM_TYPES:
-        raise CheckpointError(f"llm_type wants one of {', '.join(LLM_TYPES)}, found {llm_type!r}.")
-    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-    writer = GGUFWriter(out, gguf.MODEL_ARCH_NAMES[gguf.MODEL_ARCH.QWEN2])
+
+def _write(source: LanguageSource, out: Path, llm_type: str, stop_text: str, progress: Progress) -> None:
+    """Everything is checked before the first byte of weights is read."""
+    architecture = architecture_of(source.architecture, source.config)
+    placed = place(source.tensors, source.config, architecture, llm_type)
+    writer = GGUFWriter(out, architecture.name)
     try:
-        _add_model(writer, loaded, llm_type)
-        _add_tokenizer(writer, loaded)
-        _add_tensors(writer, loaded, llm_type)
+        writer.add_file_type(FILE_TYPES[llm_type][0])
+        add_model(writer, source.config, source.name)
+        add_tokenizer(writer, read_table(source.folder, source.config.vocab_size), source.config, stop_text)
+        if (template := read_chat_template(source.folder)) is not None:
+            writer.add_chat_template(template)
+        for tensor in placed:
+            add_info(writer, tensor)
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
+        writer.write_ti_data_to_file()
+        _write_tensors(writer, placed, progress)
     finally:
         writer.close()
 
 
-def _add_model(writer: GGUFWriter, checkpoint: Checkpoint, llm_type: str) -> None:
-    config = checkpoint.model.language.config
-    # transformers before 5 has the bare rope_theta.
-    rope = getattr(config, "rope_parameters", None) or {"rope_theta": config.rope_theta}
-    for name, wanted, found in (
-        ("rope_type", "default", rope.get("rope_type", "default")),
-        ("use_sliding_window", False, config.use_sliding_window),
-        ("hidden_act", "silu", config.hidden_act),
-    ):
-        if found != wanted:
-            raise CheckpointError(
-                f"text_config.{name} wants {wanted!r} for llama.cpp's qwen2, found {found!r}."
-            )
-    writer.add_name(checkpoint.config.name)
-    writer.add_file_type(LLM_TYPES[llm_type][0])
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(config.num_key_value_heads)
-    writer.add_rope_freq_base(float(rope["rope_theta"]))
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
+def _write_tensors(writer: GGUFWriter, placed: list[Placed], progress: Progress) -> None:
+    assert writer.fout is not None  # it is open: the header is written
+    (file,) = writer.fout
+    for done, tensor in enumerate(placed):
+        progress(WRITE, done, len(placed))
+        writer.write_padding(file, file.tell())
+        write_tensor(file, tensor)
+    writer.write_padding(file, file.tell())
+    progress(WRITE, len(placed), len(placed))
 
 
-def _add_tokenizer(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
-    try:
-        values = json.loads(checkpoint.tokenizer_json)
-        model, added = values["model"], values["added_tokens"]
-        _check_tokenizer(values)
-        merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-        tokens, kinds = _token_table(model["vocab"], added, checkpoint.config.text["vocab_size"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(
-            f"{TOKENIZER} wants a tokenizers file with a BPE model: {error!r:.200}."
-        ) from error
-    if not merges:
-        raise CheckpointError(
-            f"{TOKENIZER} wants at least one merge, found none: llama.cpp refuses an empty list."
-        )
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
-    writer.add_token_list(tokens)
-    writer.add_token_types(kinds)
-    writer.add_token_merges(merges)
-    stop = checkpoint.config.layout.stop_text
-    if stop not in tokens:
-        raise CheckpointError(f"{TOKENIZER} wants the token {stop!r} (layout.stop_text), found none.")
-    writer.add_eos_token_id(tokens.index(stop))
-    pad = "<|endoftext|>" if "<|endoftext|>" in tokens else stop
-    writer.add_pad_token_id(tokens.index(pad))
-    writer.add_add_bos_token(False)
-
-
-def _check_tokenizer(values: dict[str, Any]) -> None:
-    """Refuse what llama.cpp would tokenize otherwise than `tokenizers` does."""
-    if values["model"].get("type") != "BPE":
-        raise CheckpointError(f"{TOKENIZER} wants a BPE model, found {values['model'].get('type')!r}.")
-    splits = (values.get("pre_tokenizer") or {}).get("pretokenizers", [])
-    patterns = [split["pattern"].get("Regex") for split in splits if split.get("type") == "Split"]
-    if patterns != [QWEN2_SPLIT] or splits[-1].get("type") != "ByteLevel":
-        raise CheckpointError(
-            f"{TOKENIZER} wants Qwen2's pre-tokenizer (its Split pattern, then ByteLevel), found another: "
-            "llama.cpp would split text differently from training."
-        )
-
-
-def _token_table(
-    vocab: dict[str, int], added: list[dict[str, Any]], size: int
-) -> tuple[list[str], list[int]]:
-    """Token texts and types by id; ids nobody uses are named [PADn]."""
-    by_id = {index: (text, TokenType.NORMAL) for text, index in vocab.items()}
-    for token in added:
-        by_id[token["id"]] = (token["content"], TokenType.CONTROL)
-    if by_id and max(by_id) >= size:
-        raise CheckpointError(
-            f"{TOKENIZER} wants ids below text_config.vocab_size {size}, found {max(by_id)}."
-        )
-    table = [by_id.get(index, (f"[PAD{index}]", TokenType.UNUSED)) for index in range(size)]
-    return [text for text, _ in table], [int(kind) for _, kind in table]
-
-
-def _add_tensors(writer: GGUFWriter, checkpoint: Checkpoint, llm_type: str) -> None:
-    language = checkpoint.model.language
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, language.config.num_hidden_layers)
-    _, dtype, raw_type = LLM_TYPES[llm_type]
-    for name, tensor in language.state_dict().items():
-        if name == "lm_head.weight" and language.config.tie_word_embeddings:
-            continue
-        target = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if target is None:
-            raise CheckpointError(f"{name} wants a place in llama.cpp's qwen2, found none.")
-        values = tensor.detach().numpy()
-        if values.ndim == 1:
-            writer.add_tensor(target, values.astype(np.float32), raw_dtype=GGMLQuantizationType.F32)
-        else:
-            writer.add_tensor(target, values.astype(dtype), raw_dtype=raw_type)
+def _unquantised(tensors: Tensors) -> str:
+    """The type that loses nothing of what is stored."""
+    stored = {tensor.dtype for tensor in tensors.values() if len(tensor.shape) > 1}
+    return {frozenset({"F16"}): "f16", frozenset({"BF16"}): "bf16"}.get(frozenset(stored), "f32")
