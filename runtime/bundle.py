@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from magno.runtime.parity_record import ParityRecord
 from magno.runtime.spec import ModelSpec, SpecError, from_dict
 from magno.runtime.units import MagnoError
 
@@ -61,6 +62,8 @@ class Manifest:
     tools: dict[str, str]  # tool -> version that wrote the bundle
     created: str  # ISO 8601
     checkpoint_sha256: str
+    precision: str = "fp32"  # the encoders compute in: fp32, fp16 or bf16
+    parity: ParityRecord | None = None  # None: `magno verify` was never run
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ is never prefilled again. All methods may be called from any thread.
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import check_query
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler, immediate
 from magno.runtime.spec import ModelSpec
 from magno.runtime.stream import check_budget
@@ -32,6 +34,8 @@ from magno.runtime.tally import CameraStatus
 from magno.runtime.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 from magno.runtime.watcher import Watcher
+
+log = logging.getLogger("magno.engine")
 
 
 class EngineError(MagnoError):
@@ -54,6 +58,8 @@ class Engine:
     def open(cls, config: EngineConfig, clock: Clock | None = None) -> Engine:
         """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence."""
         bundle = open_bundle(Path(config.bundle))
+        if (said := complaint(bundle.manifest.parity, config.bundle)) is not None:
+            log.warning("%s", said)
         encoder = open_encoder(bundle, config.backend, config.encoder_threads)
         try:
             language = LanguageModel.open(bundle.llm, _language_config(config))
