@@ -17,6 +17,8 @@ __all__ = ["BACKENDS", "Encoder", "EncoderError", "delta_graph", "open_encoder",
 
 BACKENDS = {
     "ort": "magno.runtime.backends.ort",
+    "tensorrt": "magno.runtime.backends.tensorrt",
+    "tensorrt-rtx": "magno.runtime.backends.tensorrt_rtx",
     "null": "magno.runtime.backends.null",
 }
 THREADS_LIMIT = 256

@@ -27,6 +27,7 @@ BANNED = {
 OWNERS = {
     "llama_cpp": {"runtime/language.py"},
     "onnxruntime": {"runtime/backends/ort.py"},
+    "cuda": {"runtime/backends/cuda.py"},
     "PyNvVideoCodec": {"runtime/camera/hardware/nvdec_library.py"},
 }
 
