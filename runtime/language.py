@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,13 @@ import numpy as np
 
 from magno.runtime.cells import CellLedger
 from magno.runtime.gguf_header import GgufError, read_header
+from magno.runtime.native_batch import NativeBatch
 from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
 
 __all__ = ["CacheFullError", "LanguageConfig", "LanguageError", "LanguageModel", "Sequence"]
 
 LOG = logging.getLogger("magno.llama")
+NORMALIZER_KEY = "magno.tokenizer.normalizer"  # metadata of our own: llama.cpp does not normalise text
 NO_SLOT = 1  # llama_decode: no room in the cache
 
 
@@ -70,8 +73,9 @@ class LanguageModel:
         self.can_shift: bool = llama_cpp.llama_memory_can_shift(self._memory)
         self._cells = CellLedger(llama_cpp.llama_n_ctx(context))
         self._ids = set(range(config.max_sequences))
-        self._tokens = _Batch(config.batch_tokens, 0)
-        self._embeddings = _Batch(config.batch_tokens, self.embed_dim)
+        self._tokens = _batch(config.batch_tokens, 0)
+        self._embeddings = _batch(config.batch_tokens, self.embed_dim)
+        self._composes = _metadata(native, NORMALIZER_KEY) == "nfc"
         self._inside = threading.Lock()
 
     @classmethod
@@ -115,8 +119,8 @@ class LanguageModel:
         if self._context is None:
             return
         with self._exclusive():
-            self._tokens.free()
-            self._embeddings.free()
+            for batch in (self._tokens, self._embeddings):
+                llama_cpp.llama_batch_free(batch.native)
             llama_cpp.llama_free(self._context)
             llama_cpp.llama_model_free(self._native)
             self._context = self._native = self._memory = self._vocab = None
@@ -142,6 +146,8 @@ class LanguageModel:
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Token ids of `text`, no BOS added. Only with `special` can text become a control token."""
         self._check_open()
+        if self._composes:
+            text = unicodedata.normalize("NFC", text)
         try:
             data = text.encode("utf-8")
         except UnicodeEncodeError as error:
@@ -242,34 +248,6 @@ class LanguageModel:
             self._inside.release()
 
 
-class _Batch:
-    """One preallocated llama_batch, of embeddings where `embed_dim` is not 0, else of tokens."""
-
-    def __init__(self, rows: int, embed_dim: int) -> None:
-        self.native = llama_cpp.llama_batch_init(rows, embed_dim, 1)
-        as_array = np.ctypeslib.as_array
-        if embed_dim:
-            self._rows = as_array(self.native.embd, shape=(rows, embed_dim))
-        else:
-            self._rows = as_array(self.native.token, shape=(rows,))
-        self._pos = as_array(self.native.pos, shape=(rows,))
-        self._wanted = as_array(self.native.logits, shape=(rows,))
-        as_array(self.native.n_seq_id, shape=(rows,))[:] = 1
-
-    def fill(self, sequence_id: int, rows: Any, position: int, want_logits: bool) -> None:
-        count = len(rows)
-        self.native.n_tokens = count
-        self._rows[:count] = rows
-        self._pos[:count] = np.arange(position, position + count)
-        self._wanted[:count] = 0
-        self._wanted[count - 1] = want_logits
-        for row in range(count):
-            self.native.seq_id[row][0] = sequence_id
-
-    def free(self) -> None:
-        llama_cpp.llama_batch_free(self.native)
-
-
 def _check_kind(native: Any, name: str) -> None:
     """Refuse what this runtime would feed or evict wrongly."""
     one_dimensional = (llama_cpp.LLAMA_ROPE_TYPE_NORM, llama_cpp.LLAMA_ROPE_TYPE_NEOX)
@@ -285,6 +263,17 @@ def _check_kind(native: Any, name: str) -> None:
         raise LanguageError(
             f"{name} wants a decoder with attention only, found another kind: use a Qwen2 model."
         )
+
+
+def _batch(rows: int, embed_dim: int) -> NativeBatch:
+    return NativeBatch(llama_cpp.llama_batch_init(rows, embed_dim, 1), rows, embed_dim)
+
+
+def _metadata(native: Any, key: str) -> str:
+    """A short text of the file's metadata; empty where it has none."""
+    buffer = ctypes.create_string_buffer(64)
+    length = llama_cpp.llama_model_meta_val_str(native, key.encode(), buffer, len(buffer))
+    return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
 
 
 def _context_params(config: LanguageConfig) -> Any:

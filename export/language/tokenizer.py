@@ -17,9 +17,9 @@ from tokenizers import Tokenizer, pre_tokenizers
 from magno.export.errors import CheckpointError
 from magno.export.json_file import read_json, read_text, short
 from magno.export.language.pretokenizer import pretokenizer_name
+from magno.runtime.language import NORMALIZER_KEY
 
 TOKENIZER, TOKENIZER_CONFIG, CHAT_TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
-NORMALIZER_KEY = "magno.tokenizer.normalizer"  # llama.cpp knows none: the runtime normalises before it
 ALPHABET = frozenset(pre_tokenizers.ByteLevel.alphabet())  # a character for each byte
 UNWANTED_FLAGS = ("single_word", "lstrip", "rstrip")
 
