@@ -18,6 +18,7 @@ FOLDERS = {
     "magno.runtime.conformance": "runtime/conformance",
     "magno.runtime.backends": "runtime/backends",
     "magno.export": "export",
+    "magno.export.families": "export/families",
     "magno.export.language": "export/language",
     "magno.calibration": "calibration",
     "magno.calibration.profiling": "calibration/profiling",

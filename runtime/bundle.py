@@ -34,8 +34,8 @@ LIMITS = {
     "codec.window_pictures": 4_096,
     "codec.windows_per_gop": 65_536,
     "layout.keyframe_tokens": 65_536,
-    "layout.window_tokens": 65_536,
 }
+WINDOW_TOKENS_LIMIT = 65_536
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -127,6 +127,7 @@ def parse_manifest(text: bytes, where: str = MANIFEST) -> Manifest:
     _check_format(manifest.format, where)
     _check_files(manifest, where)
     _check_limits(manifest.model, where)
+    _check_windows(manifest, where)
     return manifest
 
 
@@ -198,6 +199,20 @@ def _check_limits(model: ModelSpec, where: str) -> None:
             found = getattr(found, key)
         if not 1 <= found <= most:
             raise BundleError(f"{where}: model.{path} wants 1 to {most}, found {str(found)[:40]}. {AGAIN}.")
+
+
+def _check_windows(manifest: Manifest, where: str) -> None:
+    """Windows have tokens if and only if there is an encoder for them."""
+    tokens, least = manifest.model.layout.window_tokens, 1 if DELTA in manifest.files else 0
+    if not least <= tokens <= WINDOW_TOKENS_LIMIT:
+        raise BundleError(
+            f"{where}: model.layout.window_tokens wants {least} to {WINDOW_TOKENS_LIMIT}, "
+            f"found {str(tokens)[:40]}. {AGAIN}."
+        )
+    if tokens and not least:
+        raise BundleError(
+            f"{where} wants the file {DELTA} for windows of {tokens} tokens, which it does not name. {AGAIN}."
+        )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

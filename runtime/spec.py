@@ -26,14 +26,14 @@ class CodecSpec:
     """How codec data becomes the encoders' input arrays."""
 
     image_px: int  # S: pictures and residuals are (S, S)
-    patch_px: int  # a patch of both encoders, in model pixels
+    patch_px: int  # a patch of the Δ-encoder, in model pixels
     motion_grid: int  # G: the fused field is pooled to (G, G) cells; a multiple of S / patch_px
     motion_scale_px: float  # displacement in model pixels that becomes 1.0
     motion_clip: float  # scaled displacement is clipped to +-this
     residual_scale: float  # luma levels that become 1.0
     window_pictures: int  # pictures fused into one window (the paper's s)
     windows_per_gop: int  # windows between two keyframes
-    residual_kinds: tuple[ResidualKind, ...]  # what the checkpoint was trained with
+    residual_kinds: tuple[ResidualKind, ...]  # what the checkpoint was trained with; none: keyframes only
 
     def __post_init__(self) -> None:
         if self.image_px < 1 or self.patch_px < 1 or self.image_px % self.patch_px:
@@ -55,6 +55,11 @@ class CodecSpec:
         ):
             if not getattr(self, name) > 0:
                 raise SpecError(f"{name} wants a number above 0, found {getattr(self, name)}.")
+
+    @classmethod
+    def keyframes_only(cls, image_px: int, pictures: int) -> CodecSpec:
+        """Of a model without a Δ-encoder: a keyframe every so many pictures, and nothing of motion."""
+        return cls(image_px, image_px, 1, 1.0, 1.0, 1.0, pictures, 1, ())
 
     @property
     def patches(self) -> int:
@@ -79,7 +84,7 @@ class TokenLayout:
     system_text: str
     keyframe_text: str  # before each keyframe's embeddings; may name {seconds}; empty: none
     keyframe_tokens: int  # rows of vision.onnx's output, row newlines included
-    window_tokens: int  # rows of delta.onnx's output
+    window_tokens: int  # rows of delta.onnx's output; 0: keyframes only, there is no delta.onnx
     question_prefix: str
     question_suffix: str
     stop_text: str  # the special token that ends an answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.process.feed import Feed
@@ -46,13 +47,15 @@ class Watcher:
         feed: Feed | None = None,
         windows: str = "fixed",
     ) -> None:
-        self.name, self.request, self._feed = name, request, feed
+        # A model without windows needs no vectors, so any codec will do.
+        keyframes_only = request.keyframes_only or not encoder.has_windows
+        self.name, self.request, self._feed = name, replace(request, keyframes_only=keyframes_only), feed
         self.inbox = Inbox(wake)
         self._encoder, self._codec, self._clock, self._wake = encoder, codec, clock, wake
         self._windower = Windower(
             codec.window_pictures,
             codec.windows_per_gop,
-            keyframes_only=request.keyframes_only or not encoder.has_windows,
+            keyframes_only=keyframes_only,
             b_frames=request.b_frames,
             adaptive=codec if windows == "adaptive" else None,
         )

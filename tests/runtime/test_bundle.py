@@ -105,8 +105,24 @@ def test_a_bundle_opens_with_its_paths_and_spec(tiny_bundle: Path) -> None:
 
 
 def test_a_bundle_without_delta_is_keyframe_only(bundle: Path) -> None:
-    edit(bundle, lambda values: values["files"].pop(DELTA))
+    edit(bundle, _without_delta)
     assert open_bundle(bundle).delta is None
+
+
+def test_a_bundle_that_lost_its_delta_is_refused(bundle: Path) -> None:
+    edit(bundle, lambda values: values["files"].pop(DELTA))
+    with pytest.raises(BundleError, match=r"wants the file delta.onnx for windows of 8 tokens"):
+        open_bundle(bundle)
+
+
+def test_windows_without_tokens_are_refused() -> None:
+    with pytest.raises(BundleError, match=r"layout.window_tokens wants 1 to 65536, found 0"):
+        parse(manifest(model=model(layout__window_tokens=0)))
+
+
+def _without_delta(values: dict[str, Any]) -> None:
+    values["files"].pop(DELTA)
+    values["model"]["layout"]["window_tokens"] = 0
 
 
 @pytest.mark.parametrize("name", [VISION, DELTA, LLM])
