@@ -22,7 +22,7 @@ def torch_encoder(source: EncoderSource) -> nn.Module:
 
 def torch_language(source: LanguageSource) -> nn.Module:
     """The language model in evaluation mode: its weights in float32, all in memory. Raises CheckpointError."""
-    return _filled(build(lambda: AutoModelForCausalLM.from_config(source.config)), source.tensors)
+    return _filled(build(lambda: AutoModelForCausalLM.from_config(source.config).float()), source.tensors)
 
 
 def check_encoder(source: EncoderSource, where: object) -> None:
