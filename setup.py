@@ -47,7 +47,11 @@ setup(
     python_requires=">=3.10",
     packages=list(FOLDERS),
     package_dir=FOLDERS,
-    package_data={"magno.runtime": ["py.typed"], "magno.runtime.camera.hardware.jetson_shim": ["*.c", "*.h"]},
+    package_data={
+        "magno.runtime": ["py.typed"],
+        "magno.calibration.profiling": ["*.css"],
+        "magno.runtime.camera.hardware.jetson_shim": ["*.c", "*.h"],
+    },
     install_requires=[
         "numpy>=1.24",
         "av>=12",
@@ -58,6 +62,7 @@ setup(
     extras_require={
         "export": EXPORT,
         "train": [*EXPORT, "matplotlib>=3.8"],
+        "rtx": ["tensorrt-rtx>=1.4", "cuda-python>=12.6"],  # builds engines with no GPU
         "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },

@@ -12,11 +12,16 @@ from magno import __version__
 VERBS = {
     "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
+    "build": ("magno.export.build_cli", "turn the encoders of a bundle into TensorRT engines"),
     "inspect": (
         "magno.runtime.inspect_cli",
         "say what a video source sends: pictures, vectors, motion, breaks",
     ),
     "eval": ("magno.training.eval_cli", "ask a bundle many questions whose answers are known"),
+    "profile": (
+        "magno.calibration.profiling.cli",
+        "say where the time goes: stages, layers, the device's roof",
+    ),
     "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
 }
 INTERRUPTED, OUTPUT_CLOSED = 130, 141  # as a shell has it: 128 and the signal
