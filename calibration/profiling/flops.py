@@ -66,7 +66,7 @@ def flops(operator: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> i
 
 
 def _summed_over(left: Shape, out: Shape) -> int:
-    """The size that a matrix product (..., M, K) x (K, N) -> (..., M, N) sums over, the left side perhaps transposed."""
+    """K of a matrix product (..., M, K) x (K, N) -> (..., M, N), the left side perhaps transposed."""
     if not left or not out:
         return 1
     rows = math.prod(out) // max(1, out[-1])

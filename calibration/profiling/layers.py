@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from magno.calibration.profiling.roof import Roof
 
-UNKNOWN_MODULE = ""
+UNKNOWN_MODULE, NO_MODULE = "", "of no one module"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,14 @@ class Layer:
     activation_bytes: int  # read and written
 
     @property
-    def mean_ms(self) -> float:
-        return statistics.fmean(self.times_ms) if self.times_ms else 0.0
+    def label(self) -> str:
+        """Its name, with its module where the name does not begin with it."""
+        named = not self.module or self.name.startswith(self.module)
+        return self.name if named else f"{self.module}: {self.name}"
 
     @property
     def median_ms(self) -> float:
+        """What it is judged by: a run that something else disturbed does not move it."""
         return statistics.median(self.times_ms) if self.times_ms else 0.0
 
     @property
@@ -57,8 +60,8 @@ class GraphProfile:
 
     @cached_property
     def total_ms(self) -> float:
-        """Of all layers, means: what percentages are of."""
-        return sum(layer.mean_ms for layer in self.layers)
+        """Of all layers, medians: what shares are of."""
+        return sum(layer.median_ms for layer in self.layers)
 
     @property
     def flops(self) -> int:
@@ -68,11 +71,12 @@ class GraphProfile:
     def weight_bytes(self) -> int:
         return sum(layer.weight_bytes for layer in self.layers)
 
-    def percentage(self, layer: Layer) -> float:
-        return 100.0 * layer.mean_ms / self.total_ms if self.total_ms else 0.0
+    def share(self, layer: Layer) -> float:
+        """0 to 1."""
+        return layer.median_ms / self.total_ms if self.total_ms else 0.0
 
     def slowest(self, count: int = 10) -> list[Layer]:
-        return sorted(self.layers, key=lambda layer: -layer.mean_ms)[:count]
+        return sorted(self.layers, key=lambda layer: -layer.median_ms)[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,8 @@ class Group:
 
     name: str
     layers: int
-    mean_ms: float
-    percentage: float
+    median_ms: float  # the sum of its layers' medians
+    share: float  # of the graph's, 0 to 1
     flops: int
 
 
@@ -95,20 +99,20 @@ def grouped(graph: GraphProfile, key: Callable[[Layer], str]) -> list[Group]:
         Group(
             name,
             len(some),
-            sum(layer.mean_ms for layer in some),
-            sum(graph.percentage(layer) for layer in some),
+            sum(layer.median_ms for layer in some),
+            sum(graph.share(layer) for layer in some),
             sum(layer.flops for layer in some),
         )
         for name, some in groups.items()
     ]
-    return sorted(found, key=lambda group: -group.mean_ms)
+    return sorted(found, key=lambda group: -group.median_ms)
 
 
 def block_of(layer: Layer) -> str:
     """The block that a module belongs to: its path up to the last number in it, or its first two names."""
     parts = layer.module.split(".")
     numbers = [at for at, part in enumerate(parts) if part.isdigit()]
-    return ".".join(parts[: numbers[-1] + 1 if numbers else 2]) or "not of one module"
+    return ".".join(parts[: numbers[-1] + 1 if numbers else 2]) or NO_MODULE
 
 
 def roof_share(layer: Layer, roof: Roof | None) -> float | None:
@@ -116,9 +120,9 @@ def roof_share(layer: Layer, roof: Roof | None) -> float | None:
 
     None where there is nothing to compare: no roof, no time, or nothing read, written or computed.
     """
-    if roof is None or layer.mean_ms <= 0 or not (layer.bytes or layer.flops):
+    if roof is None or layer.median_ms <= 0 or not (layer.bytes or layer.flops):
         return None
-    return least_ms(layer, roof) / layer.mean_ms
+    return least_ms(layer, roof) / layer.median_ms
 
 
 def least_ms(layer: Layer, roof: Roof) -> float:
@@ -126,8 +130,3 @@ def least_ms(layer: Layer, roof: Roof) -> float:
     by_arithmetic = layer.flops / roof.flops_per_s
     by_bytes = layer.bytes / roof.bytes_per_s(layer.bytes)
     return 1000.0 * max(by_arithmetic, by_bytes)
-
-
-def shared_percentage(graph: GraphProfile, layers: Sequence[Layer]) -> float:
-    """How much of the graph's time these take together."""
-    return sum(graph.percentage(layer) for layer in layers)

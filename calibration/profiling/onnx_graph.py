@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from magno.runtime.backends import EncoderError
 from magno.runtime.backends.onnx_file import fields, varint
@@ -51,22 +52,20 @@ def read_graph(path: Path) -> OnnxGraph:
     nodes: dict[str, Node] = {}
     weights: dict[str, Weight] = {}
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _read_model(memoryview(data), nodes, weights)
+        _read_model(memoryview(np.memmap(path, np.uint8, "r")), nodes, weights)
     except (OSError, ValueError, IndexError, TypeError) as error:
         raise EncoderError(f"{path} wants to be an ONNX file, found other or damaged bytes.") from error
     return OnnxGraph(nodes, weights)
 
 
 def _read_model(model: memoryview, nodes: dict[str, Node], weights: dict[str, Weight]) -> None:
-    with model:
-        for graph in _messages(model, GRAPH):
-            for message in _messages(graph, NODE):
-                node = _node(message)
-                nodes[node.name] = node
-            for message in _messages(graph, INITIALIZER):
-                name, weight = _weight(message)
-                weights[name] = weight
+    for graph in _messages(model, GRAPH):
+        for message in _messages(graph, NODE):
+            node = _node(message)
+            nodes[node.name] = node
+        for message in _messages(graph, INITIALIZER):
+            name, weight = _weight(message)
+            weights[name] = weight
 
 
 def _messages(message: memoryview, wanted: int) -> list[memoryview]:

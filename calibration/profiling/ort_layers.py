@@ -24,7 +24,6 @@ from magno.runtime.clock import NS_PER_MS, WallClock
 
 US_PER_MS = 1000.0
 KERNEL = "_kernel_time"  # what ONNX Runtime puts behind a node's name
-FUSED = "/MatMul"  # and how it goes on from a node's name when it fuses
 
 Inputs = dict[str, NDArray[np.float32]]
 Say = Callable[[str], None]
@@ -101,7 +100,11 @@ def _layer(
     node = optimized.nodes.get(name)
     shapes = _shapes(args.get("input_type_shape"))
     # A weight that was packed for the kernel is missing from the event's inputs, but not from the graph's.
-    weights = [optimized.weights[value].shape for value in node.inputs if value in optimized.weights] if node else []
+    weights = (
+        [optimized.weights[value].shape for value in node.inputs if value in optimized.weights]
+        if node
+        else []
+    )
     packed = [shape for shape in weights if shape not in shapes]
     in_graph = optimized.weight_bytes(node) if node else 0
     return Layer(
@@ -121,17 +124,16 @@ def _shapes(told: Any) -> list[tuple[int, ...]]:
 
 
 def _module(name: str, node: Node | None, producers: dict[str, Node]) -> str:
-    """By the node's own name, else by the exported node that computed the same value."""
-    if (module := module_of(name)) != UNKNOWN_MODULE or node is None:
-        return module
-    found = [module_of(producers[value].name) for value in node.outputs if value in producers]
-    found += [module_of(producers[_plain(value)].name) for value in node.outputs if _plain(value) in producers]
-    return next((module for module in found if module), UNKNOWN_MODULE)
+    """By the node's own name; else by the exported node that computed the value it is named after, gives or takes."""
+    values = [name, *(node.outputs + node.inputs if node else ())]
+    made_by = [producers[value].name for one in values if (value := _plain(one)) in producers]
+    return next((module for each in [name, *made_by] if (module := module_of(each))), UNKNOWN_MODULE)
 
 
 def module_of(node_name: str) -> str:
-    """`tower.encoder.layers.0.mlp.fc1/MatMul_67` -> what is before the first slash."""
-    module, slash, _ = node_name.partition("/")
+    """`tower.encoder.layers.0.mlp.fc1/MatMul_67` -> what is before the slash. What ONNX Runtime fuses it names
+    `module/MatMul_67/MatMulScaleFusion/`, the module not always there."""
+    module, slash, _ = re.sub(r"(/[^/]*/)+$", "", node_name).rpartition("/")
     return module if slash else UNKNOWN_MODULE
 
 
