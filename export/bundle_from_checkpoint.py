@@ -5,8 +5,8 @@ Everything is written into a sibling folder, checked by opening and running it, 
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -16,11 +16,16 @@ from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
-from magno.export.checkpoint import CONFIG, TOKENIZER, WEIGHTS, Checkpoint, load_checkpoint
-from magno.export.config import model_spec
-from magno.export.gguf_from_checkpoint import gguf_from_checkpoint
-from magno.export.onnx_from_torch import delta_onnx_from_torch, vision_onnx_from_torch
-from magno.export.parity import check_encoders, check_language
+from magno.export.checkpoint import TOKENIZER
+from magno.export.families import open_source
+from magno.export.fingerprint import source_sha256
+from magno.export.gguf_from_checkpoint import gguf_from_language
+from magno.export.json_file import read_text
+from magno.export.onnx_from_torch import onnx_from_torch
+from magno.export.parity import check_graph, check_language
+from magno.export.source import EncoderSource, Source
+from magno.export.torch_modules import torch_encoder, torch_language
+from magno.runtime.backends import Graph
 from magno.runtime.bundle import (
     DELTA,
     FORMAT,
@@ -33,13 +38,23 @@ from magno.runtime.bundle import (
     open_bundle,
     sha256_of,
 )
+from magno.runtime.encoder import delta_graph, vision_graph
 from magno.runtime.spec import to_dict
 
-TOOLS = ("magno", "torch", "transformers", "onnx", "onnxscript", "gguf", "onnxruntime")
+TOOLS = ("magno", "torch", "transformers", "onnx", "onnxscript", "gguf", "onnxruntime", "llama-cpp-python")
 STEPS = ("read the checkpoint", VISION, DELTA, LLM, MANIFEST, "compare with torch")
 MADE_ON_DEVICE = ("engines", "calibration")  # measured or built after the export; each names what it fits
+COMPARED_BYTES = 1 << 30  # a language model of more than this in float32 is compared by `magno verify` alone
 
 Progress = Callable[[str, int, int], None]  # step, how many are done, how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What an export chooses."""
+
+    llm_type: str = "f16"  # of magno.export.language.llm_types
+    precision: str = "fp32"  # of the two encoders: magno.export.precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +69,22 @@ class _Aside:
 def bundle_from_checkpoint(
     checkpoint: Path, out: Path, *, llm_type: str = "f16", progress: Progress = lambda step, done, total: None
 ) -> Path:
+    """`bundle_from_source` of a whole checkpoint's folder. Raises SpecError besides."""
+    _check_replaceable(out)
+    progress(STEPS[0], 0, len(STEPS))
+    return bundle_from_source(open_source(Path(checkpoint)), out, ExportOptions(llm_type), progress)
+
+
+def bundle_from_source(
+    source: Source,
+    out: Path,
+    options: ExportOptions = ExportOptions(),
+    progress: Progress = lambda step, done, total: None,
+) -> Path:
     """Write the bundle `out`; an existing bundle is replaced only by a complete and checked one.
 
     Engines and calibrations of the replaced bundle are kept: each names the graph it fits, and is refused
-    where that has changed. Raises CheckpointError, SpecError, ParityError, and BundleError where `out` is a
+    where that has changed. Raises CheckpointError, ParityError, and BundleError where `out` is a
     folder that is not a bundle; EncoderError or LanguageError for a part that does not run; OSError where it
     cannot be written.
     """
@@ -65,14 +92,10 @@ def bundle_from_checkpoint(
     out = out.resolve()
     aside = _Aside(_sibling(out, "part"), _sibling(out, "old"), out)
     try:
-        progress(STEPS[0], 0, len(STEPS))
-        loaded = load_checkpoint(Path(checkpoint))
         aside.part.mkdir(parents=True)
-        _write_files(loaded, aside.part, llm_type, progress)
+        _write_files(source, aside.part, options, progress)
         progress(STEPS[-1], len(STEPS) - 1, len(STEPS))
-        made = open_bundle(aside.part)
-        check_encoders(loaded.model, made)
-        check_language(loaded, made, llm_type)
+        _check_whole(source, aside.part, options)
         _put_in_place(aside)
         progress("done", len(STEPS), len(STEPS))
     finally:
@@ -80,21 +103,29 @@ def bundle_from_checkpoint(
     return out
 
 
-def _write_files(loaded: Checkpoint, part: Path, llm_type: str, progress: Progress) -> None:
+def _write_files(source: Source, part: Path, options: ExportOptions, progress: Progress) -> None:
     progress(VISION, 1, len(STEPS))
-    vision_onnx_from_torch(loaded, part / VISION)
-    progress(DELTA, 2, len(STEPS))
-    delta_onnx_from_torch(loaded, part / DELTA)
+    _write_encoder(source.vision, vision_graph(source.spec), part / VISION, options.precision)
+    if source.delta is not None:
+        progress(DELTA, 2, len(STEPS))
+        _write_encoder(source.delta, delta_graph(source.spec), part / DELTA, options.precision)
     progress(LLM, 3, len(STEPS))
-    gguf_from_checkpoint(loaded, part / LLM, llm_type)
+    gguf_from_language(
+        source.language,
+        part / LLM,
+        options.llm_type,
+        source.spec.layout.stop_text,
+        lambda step, done, total: progress(f"{step} {done}/{total}", 3, len(STEPS)),
+    )
     progress(MANIFEST, 4, len(STEPS))
     manifest = Manifest(
         format=FORMAT,
-        model=model_spec(loaded.config),
-        files={name: _record(part / name) for name in (VISION, DELTA, LLM)},
+        model=source.spec,
+        files={name: _record(part / name) for name in (VISION, DELTA, LLM) if (part / name).is_file()},
         tools={tool: metadata.version(tool) for tool in TOOLS},
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        checkpoint_sha256=checkpoint_sha256(loaded.folder),
+        checkpoint_sha256=source_sha256(source),
+        precision=options.precision,
     )
     text = json.dumps(to_dict(manifest), indent=2, ensure_ascii=False)
     (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
@@ -102,10 +133,19 @@ def _write_files(loaded: Checkpoint, part: Path, llm_type: str, progress: Progre
         _sync(path)
 
 
-def checkpoint_sha256(folder: Path) -> str:
-    """One digest of a checkpoint's three files."""
-    lines = [f"{sha256_of(folder / name)}  {name}\n" for name in (CONFIG, WEIGHTS, TOKENIZER)]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def _write_encoder(source: EncoderSource, graph: Graph, out: Path, precision: str) -> None:
+    """Written and compared while its module is in memory: one encoder at a time."""
+    module = torch_encoder(source)
+    onnx_from_torch(module, graph, out, precision)
+    if precision == "fp32":  # what a lower one costs, `magno verify` says, layer by layer
+        check_graph(module, out, graph)
+
+
+def _check_whole(source: Source, part: Path, options: ExportOptions) -> None:
+    made = open_bundle(part)
+    small = sum(4 * math.prod(tensor.shape) for tensor in source.language.tensors.values()) <= COMPARED_BYTES
+    module = torch_language(source.language) if small else None
+    check_language(module, read_text(source.language.folder / TOKENIZER), made, options.llm_type)
 
 
 def _record(path: Path) -> FileRecord:

@@ -58,7 +58,7 @@ def test_an_export_that_fails_leaves_the_old_bundle(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting, "vision_onnx_from_torch", full)
+    monkeypatch.setattr(exporting, "onnx_from_torch", full)
     steps: list[str] = []
     with pytest.raises(OSError, match="No space left"):
         bundle_from_checkpoint(tiny_folder, out, progress=lambda step, done, total: steps.append(step))

@@ -11,14 +11,17 @@ import torch
 
 from magno.export.checkpoint import load_checkpoint
 from magno.export.onnx_from_torch import OPSET
-from magno.export.parity import check_encoders, check_language
+from magno.export.parity import check_graph, check_language
 from magno.export.tolerance import ParityError, check, compare
 from magno.runtime.bundle import open_bundle
+from magno.runtime.encoder import delta_graph, vision_graph
 
 
 def test_both_graphs_are_the_torch_model(tiny_folder: Path, tiny_bundle: Path) -> None:
-    found = check_encoders(load_checkpoint(tiny_folder).model, open_bundle(tiny_bundle))
-    assert set(found) == {"vision.onnx", "delta.onnx"}
+    model, bundle = load_checkpoint(tiny_folder).model, open_bundle(tiny_bundle)
+    assert bundle.delta is not None
+    check_graph(model.vision, bundle.vision, vision_graph(bundle.spec))
+    check_graph(model.delta, bundle.delta, delta_graph(bundle.spec))
 
 
 def test_a_graph_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path) -> None:
@@ -26,16 +29,17 @@ def test_a_graph_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path)
     with torch.no_grad():
         model.delta.projector.outer.bias += 0.01
     with pytest.raises(ParityError, match=r"delta\.onnx \(onnx\) wants an error of at most 0\.0001"):
-        check_encoders(model, open_bundle(tiny_bundle))
+        check_graph(model.delta, tiny_bundle / "delta.onnx", delta_graph(open_bundle(tiny_bundle).spec))
 
 
 def test_a_language_model_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path) -> None:
     checkpoint = load_checkpoint(tiny_folder)
-    check_language(checkpoint, open_bundle(tiny_bundle), "f32")
+    language, bundle = checkpoint.model.language, open_bundle(tiny_bundle)
+    assert check_language(language, checkpoint.tokenizer_json, bundle, "f32") is not None
     with torch.no_grad():
-        checkpoint.model.language.model.norm.weight *= 1.01
+        language.model.norm.weight *= 1.01
     with pytest.raises(ParityError, match=r"llm\.gguf \(gguf f32\) wants an error"):
-        check_language(checkpoint, open_bundle(tiny_bundle), "f32")
+        check_language(language, checkpoint.tokenizer_json, bundle, "f32")
 
 
 @pytest.mark.parametrize("name", ["vision.onnx", "delta.onnx"])
