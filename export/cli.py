@@ -1,4 +1,4 @@
-"""`magno export CHECKPOINT --out BUNDLE`. Imports torch only when it runs."""
+"""`magno export CHECKPOINT --out BUNDLE`, or from parts. Imports torch only when it runs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,55 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from magno.export.language.llm_types import LLM_TYPES
+from magno.export.source import Source
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.units import MagnoError
 
 USAGE_FAULT = 2
+NEEDED = ("vision", "llm", "projector")
+PRECISIONS = ("fp32", "fp16", "bf16")  # as magno.export.precision has them
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="folder with config.json")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        nargs="?",
+        help="folder of a whole model, with config.json",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to write")
     parser.add_argument(
-        "--llm-type", choices=("f16", "f32"), default="f16", help="weights of the language model"
+        "--llm-type",
+        choices=LLM_TYPES,
+        default="f16",
+        metavar="TYPE",
+        help=f"weights of the language model: {', '.join(LLM_TYPES)} (f16)",
+    )
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="of the two encoders (fp32)")
+    parser.add_argument(
+        "--image-size", type=int, metavar="PX", help="side of the pictures, if not as trained"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parts = parser.add_argument_group("a model from parts, in place of CHECKPOINT")
+    parts.add_argument("--vision", type=Path, metavar="DIR", help="SigLIP, or SigLIP 2 of fixed resolution")
+    parts.add_argument("--llm", type=Path, metavar="DIR", help="Qwen2, Qwen2.5, Qwen3 or Llama")
+    parts.add_argument(
+        "--projector",
+        type=Path,
+        metavar="FILE",
+        help="safetensors with LLaVA's mlp2x_gelu, and its image_newline",
+    )
+    parts.add_argument("--delta", type=Path, metavar="DIR", help="a Δ-encoder; without it: keyframes only")
+    parts.add_argument(
+        "--vision-layer",
+        type=int,
+        default=-2,
+        metavar="N",
+        help="layer of the tower that the projector reads (-2, as LLaVA; -1: the last, with its norm)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,23 +79,49 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> Path:
+    _check_chosen(args)
     columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("start torch")
         try:
-            from magno.export.bundle_from_checkpoint import bundle_from_checkpoint
+            from magno.export.bundle_from_checkpoint import ExportOptions, bundle_from_source
         except ImportError as error:
             raise MagnoError(
                 f"magno export wants its libraries, found: {error}. Run: pip install 'magno[export]'."
             ) from error
-        return bundle_from_checkpoint(
-            args.checkpoint,
+        bar.update(task, description="read the checkpoint")
+        return bundle_from_source(
+            _source(args),
             args.out,
-            llm_type=args.llm_type,
-            progress=lambda step, done, total: bar.update(
-                task, description=step, completed=done, total=total
-            ),
+            ExportOptions(args.llm_type, args.precision),
+            lambda step, done, total: bar.update(task, description=step, completed=done, total=total),
         )
+
+
+def _check_chosen(args: argparse.Namespace) -> None:
+    """Either a whole checkpoint, or the parts of one. Raises MagnoError."""
+    parts = {name: getattr(args, name) for name in (*NEEDED, "delta")}
+    given = [f"--{name}" for name, path in parts.items() if path is not None]
+    if args.checkpoint is not None and given:
+        raise MagnoError(
+            f"magno export wants CHECKPOINT or parts of a model, found both: leave out {given[0]}."
+        )
+    lacking = [f"--{name}" for name in NEEDED if parts[name] is None]
+    if args.checkpoint is None and lacking:
+        raise MagnoError(
+            f"magno export wants CHECKPOINT, or --vision, --llm and --projector, found no {lacking[0]}: name it."
+        )
+
+
+def _source(args: argparse.Namespace) -> Source:
+    if args.checkpoint is not None:
+        from magno.export.families import open_source
+
+        return open_source(args.checkpoint, args.image_size)
+    from magno.export.parts import Parts, open_parts
+
+    parts = Parts(args.vision, args.llm, args.projector, args.delta, args.vision_layer)
+    return open_parts(parts, args.image_size)
 
 
 def _report(bundle: Bundle, as_json: bool) -> None:
@@ -69,11 +130,14 @@ def _report(bundle: Bundle, as_json: bool) -> None:
         values = {
             "bundle": str(bundle.folder),
             "model": bundle.spec.name,
+            "windows": bundle.delta is not None,
             "manifest_sha256": bundle.manifest_sha256,
             "bytes": files,
         }
         print(json.dumps(values))
         return
-    print(f"{bundle.folder}  ({bundle.spec.name})")
+    layout = bundle.spec.layout
+    windows = f"{layout.window_tokens} a window" if bundle.delta else "keyframes only"
+    print(f"{bundle.folder}  ({bundle.spec.name}: {layout.keyframe_tokens} tokens a keyframe, {windows})")
     for name, size_bytes in files.items():
         print(f"  {name:<12} {size_bytes / 1e6:8.2f} MB")

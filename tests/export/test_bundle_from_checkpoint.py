@@ -44,6 +44,7 @@ def test_the_command_replaces_a_bundle_by_the_same_bytes_and_keeps_what_was_made
     assert json.loads(capsys.readouterr().out) == {
         "bundle": str(out),
         "model": "tiny",
+        "windows": True,
         "manifest_sha256": open_bundle(out).manifest_sha256,
         "bytes": {name: record.bytes for name, record in second.files.items()},
     }
