@@ -28,11 +28,13 @@ class NoGpu(EncoderError):
 def find_gpu() -> Gpu:
     """The first GPU that CUDA shows (CUDA_VISIBLE_DEVICES chooses). Raises NoGpu."""
     try:
-        if not _call(cudart.cudaGetDeviceCount()):
-            raise EncoderError("no GPU")
-        properties = _call(cudart.cudaGetDeviceProperties(0))
-    except Exception as error:  # its loader raises kinds of its own where there is no driver
-        raise NoGpu(f"CUDA wants an NVIDIA GPU with its driver, found: {str(error)[:200]}.") from error
+        error, count = cudart.cudaGetDeviceCount()
+        reason = _text(error) if int(error) else "" if count else "none"
+    except Exception as fault:  # its loader raises kinds of its own where there is no driver
+        reason = " ".join(str(fault).split())[:200] or type(fault).__name__
+    if reason:
+        raise NoGpu(f"An engine wants an NVIDIA GPU with its driver, found: {reason}.")
+    properties = _call(cudart.cudaGetDeviceProperties(0))
     name = bytes(properties.name).split(b"\0")[0].decode("utf-8", "replace")
     return Gpu(name, f"{int(properties.major)}.{int(properties.minor)}")
 
@@ -119,6 +121,10 @@ def _call(result: Any) -> Any:
     """What a CUDA function gave besides its error code, if anything. Raises EncoderError."""
     error, *values = result
     if int(error):
-        text = bytes(cudart.cudaGetErrorString(error)[1]).decode("utf-8", "replace")
-        raise EncoderError(f"CUDA found: {text} (error {int(error)})")
+        raise EncoderError(f"The GPU wants to go on, found: {_text(error)}. Open the encoder again.")
     return values[0] if values else None
+
+
+def _text(error: Any) -> str:
+    words = bytes(cudart.cudaGetErrorString(error)[1]).decode("utf-8", "replace")
+    return f"{words} (CUDA error {int(error)})"

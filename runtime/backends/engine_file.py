@@ -69,14 +69,17 @@ def read_owned(path: Path, limit_bytes: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise EncoderError(f"{path} wants to be a readable file, found: {error.strerror}.") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         check_owned(path, status, stat.S_ISREG)
         if status.st_size > limit_bytes:
             raise EncoderError(
                 f"{path} wants at most {limit_bytes} bytes, found {status.st_size}: build again."
             )
-        return file.read(limit_bytes)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(limit_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def check_owned(path: Path, status: os.stat_result, is_kind: Callable[[int], bool]) -> None:

@@ -15,7 +15,7 @@ from magno.runtime.spec import SpecError, from_dict
 
 FORMAT = 1
 FLAVOURS = ("tensorrt", "tensorrt-rtx")
-RECORD_LIMIT_BYTES = 1 << 20
+RECORD_LIMIT_BYTES = 1 << 16  # ENGINES_LIMIT engines take a tenth of it
 ENGINES_LIMIT, CAPABILITIES_LIMIT = 16, 32
 MAX_BATCH = 1024  # as many as an exported graph takes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}\.onnx")
