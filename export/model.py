@@ -7,6 +7,7 @@ queries); its 8 outputs are projected into the language model's embedding space.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ class QueryReader(nn.Module):
 
     def __init__(self, config: DeltaConfig, patches: int, queries: int) -> None:
         super().__init__()
-        self.position = nn.Parameter(torch.randn(1, patches, config.width) * 0.02)
+        self.position = nn.Parameter(_places(patches, config.width))
         self.queries = nn.Parameter(torch.randn(1, queries, config.width) * 0.02)
         layer = nn.TransformerEncoderLayer(
             config.width,
@@ -65,6 +66,18 @@ class QueryReader(nn.Module):
         queries = self.queries.expand(patches.shape[0], -1, -1)
         mixed = self.layers(torch.cat([queries, patches + self.position], dim=1))
         return self.norm(mixed[:, : queries.shape[1]])
+
+
+def _places(patches: int, width: int) -> Tensor:
+    """(1, patches, width): sines and cosines of a square grid's rows and columns, to begin from. As strong as what
+    stands in the patches: from small random numbers, tokens learned how things move long before where."""
+    side = math.isqrt(patches)
+    rates = 2.5 * side ** -torch.linspace(0, 1, width // 4)  # from neighbours apart to the whole side apart
+    angles = torch.arange(side)[:, None] * rates
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1) * 0.7  # (side, width / 2)
+    rows, columns = waves[:, None].expand(-1, side, -1), waves[None].expand(side, -1, -1)
+    whole = torch.cat([rows, columns], dim=2).reshape(1, side * side, -1)
+    return nn.functional.pad(whole, (0, width - whole.shape[2], 0, patches - side * side))
 
 
 class ResidualBlock(nn.Module):
