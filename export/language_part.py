@@ -36,20 +36,19 @@ def open_language(folder: Path) -> LanguageSource:
 
 
 def language_source(
-    folder: Path, values: dict[str, Any], tensors: Tensors, *, where: str = "config.json"
+    folder: Path, values: dict[str, Any], tensors: Tensors, *, where: str = ""
 ) -> LanguageSource:
     """The language model of `folder`: `values` of its configuration, `tensors` by transformers' names.
 
     Raises CheckpointError: an unknown family, sizes that make no model, a tensor missing, left over or misshapen.
     """
-    family = language_family(values, folder)
-    config = _configuration(family, values, f"{folder / 'config.json'}" if where == "config.json" else where)
+    config = configuration_of(values, where or f"{folder / 'config.json'}")
     tensors = {name: tensor for name, tensor in tensors.items() if not name.endswith(BUFFERS)}
     if config.num_hidden_layers > len(tensors):
         raise CheckpointError(
             f"{folder} wants {config.num_hidden_layers} layers (config.json), found {len(tensors)} tensors in all."
         )
-    wanted = family.shapes(config)
+    wanted = shapes_of(config, values)
     if config.tie_word_embeddings:  # some store the table a second time
         tensors.pop("lm_head.weight", None)
     check_tensors(tensors, wanted, folder)
@@ -85,13 +84,15 @@ def decoder_shapes(config: Any, *, biased: tuple[str, ...] = (), head_norms: boo
     return shapes
 
 
-def _configuration(family: Any, values: dict[str, Any], where: str) -> Any:
+def configuration_of(values: dict[str, Any], where: str) -> Any:
+    """transformers' configuration, its sizes checked. Raises CheckpointError."""
+    family = language_family(values, where)
     if values.get("quantization_config"):
         raise CheckpointError(
             f"{where} wants plain weights, found quantised ones: name the original checkpoint."
         )
     for name in SIZES:
-        found = values.get(name, 1 if name == "num_key_value_heads" else None)
+        found = values.get(name)
         if type(found) is not int or not 1 <= found <= SIZE_LIMIT:
             raise CheckpointError(f"{where}: {name} wants an integer above 0, found {str(found)[:80]!r}.")
     try:
@@ -100,3 +101,9 @@ def _configuration(family: Any, values: dict[str, Any], where: str) -> Any:
         return family.configuration({key: value for key, value in values.items() if key in known})
     except Exception as error:  # transformers checks values with many kinds of exception
         raise CheckpointError(f"{where} wants a model's configuration, found: {short(error)}.") from error
+
+
+def shapes_of(config: Any, values: dict[str, Any]) -> Shapes:
+    """Every tensor of a configuration of the family that `values` names, by transformers' names."""
+    shapes: Shapes = language_family(values, "config.json").shapes(config)
+    return shapes
