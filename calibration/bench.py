@@ -21,6 +21,10 @@ from magno.runtime.units import MagnoError
 BENCHES = {
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
     "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
+    "malformed": (
+        "magno.calibration.malformed.bench",
+        "malformed files through every loader: refused at once, in one sentence",
+    ),
     "mutants": (
         "magno.calibration.mutants",
         "damaged streams: nothing may fail, and no broken chain seem sound",
