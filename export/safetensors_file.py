@@ -16,7 +16,7 @@ from typing import Any
 from magno.export.errors import CheckpointError
 
 LENGTH = struct.Struct("<Q")
-HEADER_LIMIT_BYTES = 8 << 20  # some 80,000 tensors
+HEADER_LIMIT_BYTES = 4 << 20  # some 40,000 tensors
 RANK_LIMIT, SIDE_LIMIT = 8, 1 << 48
 METADATA = "__metadata__"
 # Every type the format knows; those that weights may have are the reader's choice.
