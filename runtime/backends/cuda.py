@@ -88,7 +88,9 @@ class Stream:
         try:
             work()
         except BaseException:
-            cudart.cudaStreamEndCapture(self.raw)  # or the stream would stay in recording
+            error, graph = cudart.cudaStreamEndCapture(self.raw)  # or the stream would stay in recording
+            if not int(error):
+                cudart.cudaGraphDestroy(graph)
             raise
         return CudaGraph(_call(cudart.cudaStreamEndCapture(self.raw)))
 
