@@ -137,8 +137,7 @@ def _write_encoder(source: EncoderSource, graph: Graph, out: Path, precision: st
     """Written and compared while its module is in memory: one encoder at a time."""
     module = torch_encoder(source)
     onnx_from_torch(module, graph, out, precision)
-    if precision == "fp32":  # what a lower one costs, `magno verify` says, layer by layer
-        check_graph(module, out, graph)
+    check_graph(module, out, graph, precision)
 
 
 def _check_whole(source: Source, part: Path, options: ExportOptions) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import nn
 
+from magno.export.graph_file import GraphFile
 from magno.export.tolerance import TOLERANCES, Parity, ParityError, check
-from magno.runtime.backends import Graph, ort
+from magno.runtime.backends import Graph
 from magno.runtime.bundle import Bundle
 from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.spec import ModelSpec
@@ -20,20 +21,16 @@ BATCH = 3  # not the batch of two that the exporter saw
 QUESTION = "Which way is the red square moving?"
 
 
-def check_graph(module: nn.Module, path: Path, graph: Graph) -> Parity:
+def check_graph(module: nn.Module, path: Path, graph: Graph, precision: str = "fp32") -> Parity:
     """Compare an encoder's file with its module on fixed random inputs. Raises ParityError, or EncoderError."""
     random = np.random.default_rng(0)
     inputs = {
         port.name: random.uniform(-1.0, 1.0, (BATCH, *port.shape)).astype(np.float32) for port in graph.inputs
     }
-    session = ort.open(path, graph, threads=1)
-    try:
-        found = session.infer(inputs)
-    finally:
-        session.close()
+    found = GraphFile(path, graph, precision).run([inputs])
     with torch.no_grad():
         wanted = module(*(torch.from_numpy(inputs[port.name]) for port in graph.inputs)).numpy()
-    return check(path.name, "onnx", wanted, found)
+    return check(path.name, f"onnx {precision}", wanted, found)
 
 
 def check_language(

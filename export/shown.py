@@ -51,30 +51,32 @@ class Shown:
 def show_clips(
     codec: CodecSpec, clips: Sequence[Path], keyframes: int = KEYFRAMES, windows: int = WINDOWS
 ) -> Shown:
-    """At most so many keyframes and windows, spread evenly over the first READ_S of the clips.
+    """At most so many keyframes and windows, spread evenly over the first READ_S of the clips; 0 windows: none.
 
     Raises ShownError or CameraError for clips without any: figures of made-up pictures would flatter.
     """
     if not clips:
         raise ShownError("A comparison wants real pictures, found no clip. Give --clip.")
-    items = [item for clip in clips for item in _items(codec, clip)]
+    items = [item for clip in clips for item in _items(codec, clip, keyframes_only=not windows)]
     pictures = _spread([item for item in items if isinstance(item, Keyframe)], keyframes)
     fused = _spread([item for item in items if isinstance(item, FusedWindow)], windows)
-    if not pictures or not fused:
+    if not pictures or (windows and not fused):
         missing = "windows (it has no motion vectors)" if pictures else "keyframes"
         raise ShownError(
             f"A comparison wants {missing}, found none in {', '.join(map(str, clips))}: "
             "give a clip of H.264 with --clip."
         )
     pixels = np.concatenate([keyframe_pixels(item.frame.picture) for item in pictures])
-    motion, residual = zip(*(window_arrays(item, codec) for item in fused), strict=True)
+    arrays = [window_arrays(item, codec) for item in fused]
+    motion = [np.zeros((0, codec.patches**2, codec.motion_width), np.float32), *(pair[0] for pair in arrays)]
+    residual = [np.zeros((0, 1, codec.image_px, codec.image_px), np.float32), *(pair[1] for pair in arrays)]
     names = tuple(Path(clip).name for clip in clips)
     return Shown(pixels, np.concatenate(motion), np.concatenate(residual), names)
 
 
-def _items(codec: CodecSpec, clip: Path) -> list[Keyframe | FusedWindow]:
-    windower = Windower(codec.window_pictures, codec.windows_per_gop)
-    request = CameraRequest(str(clip), codec.image_px, "fast", until_s=READ_S)
+def _items(codec: CodecSpec, clip: Path, keyframes_only: bool) -> list[Keyframe | FusedWindow]:
+    windower = Windower(codec.window_pictures, codec.windows_per_gop, keyframes_only=keyframes_only)
+    request = CameraRequest(str(clip), codec.image_px, "fast", until_s=READ_S, keyframes_only=keyframes_only)
     with CameraReader(request) as reader:
         reader.opened()
         items = [item for frame in reader.frames() for item in windower.step(frame)]

@@ -32,7 +32,9 @@ class Parity:
 
 # Which rung of the ladder -> its tolerance.
 TOLERANCES = {
-    "onnx": Tolerance(1e-4, 0.999_99),  # torch float32 -> ONNX Runtime float32
+    "onnx fp32": Tolerance(1e-4, 0.999_99),  # torch float32 -> ONNX Runtime
+    "onnx fp16": Tolerance(5e-2, 0.999),
+    "onnx bf16": Tolerance(2e-1, 0.999),
     "gguf f32": Tolerance(5e-3, 0.999_9),  # torch float32 -> llama.cpp, whose KV cache is float16
     "gguf f16": Tolerance(2e-2, 0.999),
 }

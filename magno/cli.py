@@ -12,6 +12,10 @@ from magno import __version__
 VERBS = {
     "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
+    "verify": (
+        "magno.export.verify_cli",
+        "compare a bundle with the checkpoint it was made of, rung by rung",
+    ),
     "build": ("magno.export.build_cli", "turn the encoders of a bundle into TensorRT engines"),
     "inspect": (
         "magno.runtime.inspect_cli",

@@ -37,13 +37,20 @@ class ParityRecord:
     def failed(self) -> tuple[Rung, ...]:
         return tuple(rung for rung in self.rungs if rung.outcome is RungOutcome.FAILED)
 
+    @property
+    def compared(self) -> bool:
+        """Whether anything was held against the checkpoint."""
+        return any(
+            rung.step.startswith("torch") and rung.outcome is not RungOutcome.SKIPPED for rung in self.rungs
+        )
+
     def of(self, file: str, step: str) -> Rung | None:
         return next((rung for rung in self.rungs if (rung.file, rung.step) == (file, step)), None)
 
 
 def complaint(parity: ParityRecord | None, bundle: str) -> str | None:
     """What whoever runs this bundle must be told: one sentence, or nothing."""
-    if parity is None:
+    if parity is None or not (parity.compared or parity.failed):
         return f"{bundle} was never compared with its checkpoint: run magno verify {bundle} --checkpoint DIR."
     if parity.failed:
         rung = parity.failed[0]

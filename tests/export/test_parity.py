@@ -28,7 +28,7 @@ def test_a_graph_of_other_weights_is_named(tiny_folder: Path, tiny_bundle: Path)
     model = load_checkpoint(tiny_folder).model
     with torch.no_grad():
         model.delta.projector.outer.bias += 0.01
-    with pytest.raises(ParityError, match=r"delta\.onnx \(onnx\) wants an error of at most 0\.0001"):
+    with pytest.raises(ParityError, match=r"delta\.onnx \(onnx fp32\) wants an error of at most 0\.0001"):
         check_graph(model.delta, tiny_bundle / "delta.onnx", delta_graph(open_bundle(tiny_bundle).spec))
 
 
@@ -70,6 +70,6 @@ def test_a_comparison_of_nothing_or_of_nan_is_refused() -> None:
     ones = np.ones((2, 4), np.float32)
     for wrong in (ones[:1], ones * np.float32("nan")):
         with pytest.raises(ParityError, match="A comparison wants"):
-            check("it", "onnx", ones, wrong)
+            check("it", "onnx fp32", ones, wrong)
     with pytest.raises(ParityError, match="A comparison wants"):
         compare(ones[:0], ones[:0])

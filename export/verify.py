@@ -1,0 +1,113 @@
+"""A bundle beside the checkpoint it was made of: every rung of the parity ladder, and its record in the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from magno.export.fingerprint import source_sha256
+from magno.export.graph_file import GraphFile
+from magno.export.shown import show_clips
+from magno.export.source import Source
+from magno.export.verify_encoders import Exam, encoder_rungs
+from magno.export.verify_language import language_rungs
+from magno.runtime.bundle import MANIFEST, Bundle, BundleError
+from magno.runtime.encoder import delta_graph, vision_graph
+from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome
+from magno.runtime.spec import to_dict
+
+TOOLS = ("magno", "torch", "transformers", "onnx", "onnxruntime", "llama-cpp-python")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What a verification is shown, and how it runs."""
+
+    clips: tuple[Path, ...]
+    keyframes: int
+    windows: int
+    threads: int
+
+
+def verify_bundle(
+    bundle: Bundle, source: Source | None, options: VerifyOptions, say: Callable[[str], None]
+) -> ParityRecord:
+    """Climb every rung that can be climbed here. Writes nothing.
+
+    Raises BundleError for a checkpoint that the bundle was not made of, CheckpointError, ShownError, CameraError.
+    """
+    if source is not None:
+        _check_origin(bundle, source)
+    say("reading the clips")
+    windows = options.windows if bundle.delta else 0
+    shown = show_clips(bundle.spec.codec, options.clips, options.keyframes, windows)
+    hashes = f"sha256 of {len(bundle.manifest.files)} files"  # which opening the bundle has checked
+    rungs = [Rung("all", hashes, RungOutcome.PASSED)]
+    for path, graph, encoder in (
+        (bundle.vision, vision_graph(bundle.spec), source and source.vision),
+        (bundle.delta, delta_graph(bundle.spec), source and source.delta),
+    ):
+        if path is not None:
+            file = GraphFile(path, graph, bundle.manifest.precision)
+            exam = Exam(file, encoder, shown.inputs(path.name), options.threads)
+            rungs += encoder_rungs(exam, say)
+    rungs += language_rungs(bundle.llm, source and source.language, options.threads, say)
+    return ParityRecord(
+        verified=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        inputs=str(shown),
+        tools={tool: metadata.version(tool) for tool in TOOLS},
+        rungs=tuple(rungs),
+    )
+
+
+def merged(before: ParityRecord | None, now: ParityRecord) -> ParityRecord:
+    """What the manifest keeps: a rung that was skipped now says what it said before."""
+    if before is None:
+        return now
+
+    def newest(rung: Rung) -> Rung:
+        return (before.of(rung.file, rung.step) or rung) if rung.outcome is RungOutcome.SKIPPED else rung
+
+    return dataclasses.replace(now, rungs=tuple(newest(rung) for rung in now.rungs))
+
+
+def record_parity(bundle: Bundle, record: ParityRecord) -> None:
+    """Put the figures into the bundle's manifest, written aside and renamed; all else in it stays as it is.
+
+    Raises BundleError where it cannot be written, or has changed since the bundle was opened.
+    """
+    path = bundle.folder / MANIFEST
+    aside = bundle.folder / f".{MANIFEST}.{secrets.token_hex(4)}"
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if values["files"] != to_dict(bundle.manifest.files):
+        raise BundleError(f"{path} wants to stay as it was, found it exported anew: verify it again.")
+    values["parity"] = to_dict(record)
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        raise BundleError(
+            f"{path} wants to be writable for the figures, found: {error.strerror}. Check its owner."
+        ) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _check_origin(bundle: Bundle, source: Source) -> None:
+    found = source_sha256(source)
+    if found != bundle.manifest.checkpoint_sha256:
+        raise BundleError(
+            f"{bundle.folder} wants the checkpoint it was made of ({bundle.manifest.checkpoint_sha256[:12]}…), "
+            f"found another ({found[:12]}…): name that one, or export this one."
+        )
