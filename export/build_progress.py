@@ -66,7 +66,8 @@ class Standing:
         """One line: what is done now, how long already, what is left."""
         with self._lock:
             took_s = self._clock() - self._stage_began_s
-            words = [f"{self._stage}: {took_s:.0f} s"]
+            words = ["stopping after this step"] if self.cancelled else []
+            words.append(f"{self._stage}: {took_s:.0f} s")
             if self._phases:
                 outer, inner = self._phases[0], self._phases[-1]
                 words.append(f"{_left(outer)} of {outer.steps} steps left")
@@ -88,23 +89,26 @@ def run_telling(work: Callable[[], T], standing: Standing, tell: Callable[[str],
     told to stop and waited for, so that it can put away what it has half written."""
     results: list[T] = []
     errors: list[BaseException] = []
+    ended = threading.Event()  # a join that is interrupted takes the thread for ended (CPython before 3.13)
 
     def run() -> None:
         try:
             results.append(work())
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, name="build", daemon=True)
-    thread.start()
+    def tell_until_ended() -> None:
+        while not ended.wait(BEAT_S):
+            tell(standing.line())
+
+    threading.Thread(target=run, name="build", daemon=True).start()
     try:
-        while thread.is_alive():
-            thread.join(BEAT_S)
-            if thread.is_alive():
-                tell(standing.line())
+        tell_until_ended()
     except BaseException:
         standing.cancelled = True
-        thread.join()
+        tell_until_ended()
         raise
     if errors:
         raise errors[0]
