@@ -103,12 +103,14 @@ def run_telling(work: Callable[[], T], standing: Standing, tell: Callable[[str],
         while not ended.wait(BEAT_S):
             tell(standing.line())
 
-    threading.Thread(target=run, name="build", daemon=True).start()
+    thread = threading.Thread(target=run, name="build", daemon=True)
     try:
+        thread.start()
         tell_until_ended()
     except BaseException:
         standing.cancelled = True
-        tell_until_ended()
+        if thread.ident is not None:  # it has begun, and so will end
+            tell_until_ended()
         raise
     if errors:
         raise errors[0]
