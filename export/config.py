@@ -9,6 +9,7 @@ from magno.export.model import CheckpointConfig, DeltaConfig
 from magno.runtime.spec import CodecSpec, ModelSpec, SpecError, TokenLayout, from_dict, to_dict
 
 MODEL_TYPE = "magno"
+LAYERS_LIMIT = 512  # modules are made for each layer, on no device, to learn their shapes
 # Keys of config.json, and the field of CheckpointConfig each one fills.
 KEYS = {
     "name": "name",
@@ -63,6 +64,11 @@ def check_config(config: CheckpointConfig) -> None:
         ("vision_config", config.vision, ("hidden_size", "image_size", "patch_size")),
         ("text_config", config.text, ("hidden_size", "vocab_size", "max_position_embeddings")),
     ):
+        layers = values.get("num_hidden_layers", 1)
+        if type(layers) is not int or not 1 <= layers <= LAYERS_LIMIT:
+            raise CheckpointError(
+                f"config.json: {where}.num_hidden_layers wants 1 to {LAYERS_LIMIT}, found {str(layers)[:80]!r}."
+            )
         for key in keys:
             found = values.get(key)
             if type(found) is not int or found < 1:

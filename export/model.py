@@ -15,7 +15,18 @@ import torch
 from torch import Tensor, nn
 from transformers import Qwen2Config, Qwen2ForCausalLM, SiglipVisionConfig, SiglipVisionModel
 
-from magno.runtime.spec import CodecSpec, TokenLayout
+from magno.runtime.spec import CodecSpec, SpecError, TokenLayout
+
+# Modules are made of these to learn their shapes, before any weight says whether they are true.
+STAGES_LIMIT = 12
+SIZE_LIMITS = {
+    "width": 1 << 14,
+    "layers": 64,
+    "heads": 256,
+    "motion_queries": 4096,
+    "residual_queries": 4096,
+    "stem_channels": 1 << 14,
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,16 @@ class DeltaConfig:
     motion_queries: int
     residual_queries: int
     stem_channels: tuple[int, ...]  # of the residual branch: one stage each, every stage halves the size
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.stem_channels) <= STAGES_LIMIT:
+            raise SpecError(
+                f"stem_channels wants 1 to {STAGES_LIMIT} stages, found {len(self.stem_channels)}."
+            )
+        for name, most in SIZE_LIMITS.items():
+            found = getattr(self, name)
+            if not all(1 <= size <= most for size in (found if isinstance(found, tuple) else (found,))):
+                raise SpecError(f"{name} wants 1 to {most}, found {str(found)[:80]}.")
 
 
 @dataclass(frozen=True)

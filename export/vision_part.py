@@ -30,7 +30,10 @@ DEFAULTS = {
     "hidden_act": "gelu_pytorch_tanh",
     "layer_norm_eps": 1e-6,
 }
-SIZE_LIMIT = 1 << 16
+SIZE_LIMIT, LAYERS_LIMIT = (
+    1 << 16,
+    256,
+)  # modules are made for each layer, on no device, to learn their shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,10 @@ def vision_config(values: dict[str, Any], where: object) -> dict[str, Any]:
     """The tower's configuration, defaults filled in, nothing else. Raises CheckpointError."""
     config = DEFAULTS | {key: values[key] for key in DEFAULTS if key in values} | {"vision_use_head": False}
     for key, default in DEFAULTS.items():
-        if isinstance(default, int) and (type(config[key]) is not int or not 1 <= config[key] <= SIZE_LIMIT):
+        most = LAYERS_LIMIT if key == "num_hidden_layers" else SIZE_LIMIT
+        if isinstance(default, int) and (type(config[key]) is not int or not 1 <= config[key] <= most):
             raise CheckpointError(
-                f"{where}: vision_config.{key} wants an integer above 0, found {str(config[key])[:80]!r}."
+                f"{where}: vision_config.{key} wants an integer of 1 to {most}, found {str(config[key])[:80]!r}."
             )
     for key, wanted in (("hidden_act", DEFAULTS["hidden_act"]), ("num_channels", 3)):
         if config[key] != wanted:

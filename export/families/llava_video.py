@@ -18,7 +18,7 @@ from magno.export.video_source import projector_tensors, read_layers, video_sour
 from magno.export.video_vision import VideoVisionConfig
 from magno.export.vision_part import VisionPart, resized, tower, vision_config
 
-LANGUAGE = "qwen2"
+LANGUAGE, ARCHITECTURE = "qwen2", "LlavaQwenForCausalLM"
 TOWER, PROJECTOR, NEWLINE = (
     "model.vision_tower.vision_tower.vision_model.",
     "model.mm_projector.",
@@ -45,9 +45,9 @@ NEWLINES = {"grid": "row", "frame": "picture", "one_token": "picture", "no_token
 def open_source(folder: Path, values: dict[str, Any], image_px: int | None) -> Source:
     """A keyframe-only bundle's source. Raises CheckpointError."""
     where = folder / "config.json"
-    if "LlavaQwenForCausalLM" not in (values.get("architectures") or ()):
+    if values.get("architectures") != [ARCHITECTURE]:
         raise CheckpointError(
-            f"{where} wants LLaVA on Qwen2 (LlavaQwenForCausalLM in architectures), found another."
+            f"{where} wants LLaVA on Qwen2 (architectures [{ARCHITECTURE!r}]), found another."
         )
     for key, wanted in PLAIN.items():
         if values.get(key, wanted) != wanted:

@@ -23,6 +23,7 @@ from magno.export.checkpoint import (
     save_checkpoint,
 )
 from magno.export.config import config_from_dict, config_to_dict, model_spec
+from magno.runtime.spec import to_dict
 from magno.runtime.units import MagnoError
 from tests.tiny import TINY, tiny_model
 
@@ -146,7 +147,16 @@ def test_a_config_that_is_no_json_is_refused(folder: Path, text: str) -> None:
         ({"text_config": {}}, "text_config.hidden_size wants an integer above 0, found 'None'"),
         ({"vision_config": TINY.vision | {"image_size": 32}}, "vision_config.image_size wants 64"),
         ({"text_config": TINY.text | {"num_attention_heads": 0}}, "wants sizes that make a model"),
-        ({"text_config": TINY.text | {"num_hidden_layers": "2"}}, "wants sizes that make a model"),
+        (
+            {"text_config": TINY.text | {"num_hidden_layers": "2"}},
+            "num_hidden_layers wants 1 to 512, found '2'",
+        ),
+        ({"vision_config": TINY.vision | {"num_hidden_layers": 1 << 40}}, "num_hidden_layers wants 1 to 512"),
+        ({"delta_config": to_dict(TINY.delta) | {"layers": 1 << 40}}, "layers wants 1 to 64"),
+        (
+            {"delta_config": to_dict(TINY.delta) | {"stem_channels": [8] * 40}},
+            "stem_channels wants 1 to 12 stages",
+        ),
     ],
 )
 def test_a_faulty_config_is_refused_in_words(folder: Path, changes: dict[str, Any], sentence: str) -> None:
