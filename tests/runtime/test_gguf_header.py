@@ -6,10 +6,20 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from magno.runtime.gguf_header import HEADER, GgufError, GgufHeader, check_metadata, parse_header, read_header
+from magno.runtime.gguf_header import (
+    HEADER,
+    STRINGS_LIMIT,
+    GgufError,
+    GgufHeader,
+    check_file,
+    parse_header,
+    read_header,
+    read_metadata,
+)
+from magno.runtime.gguf_walk import Walk
 from magno.runtime.units import MagnoError
 
 
@@ -41,6 +51,8 @@ def test_a_plausible_header_passes(version: int) -> None:
         (header(tensors=2**63), 10_000, "at least, found 10000"),
         (header(entries=2**64 - 1), 51, "at least, found 51"),
         (header(tensors=2, entries=5), 136, "137 bytes at least"),
+        (header(tensors=2**20), 2**40, "65536 tensors and entries at most"),
+        (header(entries=2**20), 2**40, "65536 tensors and entries at most"),
     ],
 )
 def test_anything_else_is_refused_in_a_sentence(head: bytes, size_bytes: int, message: str) -> None:
@@ -90,6 +102,9 @@ def strings(*texts: bytes) -> bytes:
         (entry(b"tokenizer.ggml.tokens", strings(b"a", b"b", b"a")), "b'a' twice"),
         (entry(b"tokenizer.ggml.tokens", strings(b"a", b"a\0b")), "b'a' twice"),
         (entry(b"tokenizer.ggml.tokens", strings(b"", b"")), None),
+        (entry(b"tokenizer.ggml.tokens", struct.pack("<IIQ", 9, 8, 2**40)), "texts in its metadata at most"),
+        (entry(b"x", struct.pack("<IIQ", 9, 8, STRINGS_LIMIT)), "in all"),
+        (struct.pack("<Q", 2**40), "names of 65536 bytes at most"),
         (entry(b"x", struct.pack("<I", 13)), "type 13"),
         (entry(b"x", struct.pack("<IIQ", 9, 9, 1)), "type 9"),
         (entry(b"x", struct.pack("<IIQ", 9, 12, 2**61)), "found 49 in all"),
@@ -100,15 +115,40 @@ def strings(*texts: bytes) -> bytes:
 def test_metadata_is_walked_to_its_end(metadata: bytes, message: str | None) -> None:
     data = header(tensors=1, entries=1) + metadata
     if message is None:
-        check_metadata(data, 1, "x.gguf")
+        assert len(read_metadata(Walk(data, HEADER.size, "x.gguf"), 1)) == 1
     else:
         with pytest.raises(GgufError, match=message):
-            check_metadata(data, 1, "x.gguf")
+            read_metadata(Walk(data, HEADER.size, "x.gguf"), 1)
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    one = entry(b"x", struct.pack("<IB", 7, 1))
+    with pytest.raises(GgufError, match="each key once, found 'x' twice"):
+        read_metadata(Walk(header() + one + one, HEADER.size, "x.gguf"), 2)
 
 
 @given(st.binary(max_size=200), st.integers(1, 8))
 def test_any_metadata_passes_or_is_refused(metadata: bytes, entries: int) -> None:
     try:
-        check_metadata(header() + metadata, entries, "x.gguf")
+        check_file(header() + metadata, GgufHeader(3, 2, entries), "x.gguf")
     except GgufError as error:
         assert str(error).startswith("x.gguf")
+
+
+@given(st.data())
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_real_file_with_altered_bytes_passes_or_is_refused(tiny_gguf: Path, data: st.DataObject) -> None:
+    altered = bytearray(tiny_gguf.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        altered[data.draw(st.integers(0, 20_000))] = data.draw(st.integers(0, 255))
+    try:
+        check_file(bytes(altered), parse_header(bytes(altered[:24]), len(altered), "x.gguf"), "x.gguf")
+    except GgufError as error:
+        assert str(error).startswith("x.gguf") and "\n" not in str(error)
+
+
+def test_a_file_cut_in_its_weights_is_refused(tiny_gguf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "llm.gguf"
+    path.write_bytes(tiny_gguf.read_bytes()[:-100])
+    with pytest.raises(GgufError, match="found the file end at"):
+        read_header(path)
