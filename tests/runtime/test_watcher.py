@@ -52,22 +52,27 @@ def readers(monkeypatch: pytest.MonkeyPatch) -> list[CameraReader]:
     return started
 
 
-def _watcher(
-    bundle: Bundle, encoder: Encoder, clip: Path, wake: Callable[[], None] = lambda: None, **more: object
-) -> Watcher:
-    codec = bundle.spec.codec
-    request = CameraRequest(str(clip), codec.image_px, **more)  # type: ignore[arg-type]
-    return Watcher("park", request, encoder, codec, WallClock(), wake)
+Park = Callable[..., Watcher]
+
+
+@pytest.fixture
+def park(bundle: Bundle, encoder: Encoder, clips: Path) -> Park:
+    """Makes watchers of the car park."""
+
+    def watcher(wake: Callable[[], None] = lambda: None, **more: object) -> Watcher:
+        codec = bundle.spec.codec
+        request = CameraRequest(str(clips / "car-detection.mp4"), codec.image_px, **more)  # type: ignore[arg-type]
+        return Watcher("park", request, encoder, codec, WallClock(), wake)
+
+    return watcher
 
 
 def _all_ended(readers: list[CameraReader]) -> bool:
     return all(reader._process.returncode is not None and reader._pipe._descriptor < 0 for reader in readers)
 
 
-def test_closed_before_it_was_opened(
-    bundle: Bundle, encoder: Encoder, clips: Path, readers: list[CameraReader]
-) -> None:
-    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+def test_closed_before_it_was_opened(park: Park, readers: list[CameraReader]) -> None:
+    watcher = park(loop=True)
     watcher.close()
     with pytest.raises(CameraError, match="closed"):
         watcher.open()
@@ -75,13 +80,9 @@ def test_closed_before_it_was_opened(
 
 
 def test_closed_just_before_its_thread_begins(
-    bundle: Bundle,
-    encoder: Encoder,
-    clips: Path,
-    readers: list[CameraReader],
-    monkeypatch: pytest.MonkeyPatch,
+    park: Park, readers: list[CameraReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher = park(loop=True)
     start = watcher._thread.start
 
     def close_first() -> None:
@@ -95,13 +96,9 @@ def test_closed_just_before_its_thread_begins(
 
 
 def test_closed_while_a_new_reader_starts(
-    bundle: Bundle,
-    encoder: Encoder,
-    clips: Path,
-    readers: list[CameraReader],
-    monkeypatch: pytest.MonkeyPatch,
+    park: Park, readers: list[CameraReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher = park(loop=True)
     watcher.open()
     begin, starting, closing = CameraReader.__init__, threading.Event(), threading.Event()
 
@@ -124,13 +121,9 @@ def test_closed_while_a_new_reader_starts(
 
 
 def test_a_machine_without_room_for_a_process_is_tried_again(
-    bundle: Bundle,
-    encoder: Encoder,
-    clips: Path,
-    readers: list[CameraReader],
-    monkeypatch: pytest.MonkeyPatch,
+    park: Park, readers: list[CameraReader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher = park(loop=True)
     watcher.open()
     popen, refused = subprocess.Popen, threading.Event()
 
@@ -148,22 +141,18 @@ def test_a_machine_without_room_for_a_process_is_tried_again(
     assert _all_ended(readers)
 
 
-def test_no_room_for_a_process_is_told_in_one_sentence(
-    bundle: Bundle, encoder: Encoder, clips: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_room_for_a_process_is_told_in_one_sentence(park: Park, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **more: object) -> None:
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr("magno.runtime.camera.process.reader.subprocess.Popen", refuse)
     with pytest.raises(CameraError, match="reader process"):
-        _watcher(bundle, encoder, clips / "car-detection.mp4").open()
+        park().open()
 
 
-def test_the_last_wake_finds_it_finished(bundle: Bundle, encoder: Encoder, clips: Path) -> None:
+def test_the_last_wake_finds_it_finished(park: Park) -> None:
     found: list[bool] = []
-    watcher = _watcher(
-        bundle, encoder, clips / "car-detection.mp4", lambda: found.append(watcher.finished), until_s=0.0
-    )
+    watcher = park(lambda: found.append(watcher.finished), until_s=0.0)
     watcher.open()
     watcher._thread.join(PATIENCE_S)
     assert not watcher.finished  # nobody took the keyframe
@@ -171,25 +160,22 @@ def test_the_last_wake_finds_it_finished(bundle: Bundle, encoder: Encoder, clips
     watcher.inbox.take()
     assert watcher.finished
     found.clear()
-    empty = _watcher(
-        bundle, encoder, clips / "car-detection.mp4", lambda: found.append(empty.finished), until_s=0.0
-    )
+    empty = park(lambda: found.append(empty.finished), until_s=0.0)
     empty.inbox.close()
     empty.open()
     empty._thread.join(PATIENCE_S)
     assert found and found[-1]
 
 
-def test_a_full_inbox_costs_no_encoding(bundle: Bundle, clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_encoder(bundle) as encoder:
-        watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", until_s=3.0)
-        encoded: list[object] = []
-        encode = watcher._encode
-        monkeypatch.setattr(watcher, "_encode", lambda item: (encoded.append(item), encode(item))[1])
-        watcher.open()
-        watcher._thread.join(PATIENCE_S)
-        assert (len(watcher.inbox), len(encoded)) == (INBOX_ITEMS, INBOX_ITEMS)
-        assert watcher.pictures_dropped > 0
+def test_a_full_inbox_costs_no_encoding(park: Park, bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    watcher = park(until_s=3.0)
+    encoded: list[object] = []
+    encode = watcher._encode
+    monkeypatch.setattr(watcher, "_encode", lambda item: (encoded.append(item), encode(item))[1])
+    watcher.open()
+    watcher._thread.join(PATIENCE_S)
+    assert (len(watcher.inbox), len(encoded)) == (INBOX_ITEMS, INBOX_ITEMS)
+    assert watcher.pictures_dropped > 0
 
 
 def test_an_absent_camera_is_a_state_and_comes_back(
@@ -223,9 +209,9 @@ def test_an_absent_camera_is_a_state_and_comes_back(
 
 @pytest.mark.parametrize("ended_by", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_reader_that_dies_or_falls_silent_is_replaced(
-    bundle: Bundle, encoder: Encoder, clips: Path, readers: list[CameraReader], ended_by: signal.Signals
+    park: Park, readers: list[CameraReader], ended_by: signal.Signals
 ) -> None:
-    watcher = _watcher(bundle, encoder, clips / "car-detection.mp4", loop=True)
+    watcher = park(loop=True)
     watcher.open()
     try:
         assert happens(lambda: _is_streaming(watcher))
