@@ -105,3 +105,18 @@ def test_the_command_says_that_it_cannot_write(
     (tmp_path / "file").write_text("mine")
     assert run(arguments(str(tiny_folder), "--out", str(tmp_path / "file" / "bundle"))) == 2
     assert "wants to be writable, found: Not a directory." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "wants CHECKPOINT, or --vision, --llm and --projector, found no --vision: name it."),
+        (("--vision", "a", "--llm", "b"), "found no --projector: name it."),
+        (("a", "--delta", "b"), "wants CHECKPOINT or parts of a model, found both: leave out --delta."),
+    ],
+)
+def test_the_command_wants_a_whole_checkpoint_or_all_its_parts(
+    words: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments(*words, "--out", str(tmp_path / "bundle"))) == 2
+    assert capsys.readouterr().err.strip().endswith(sentence)
