@@ -35,18 +35,21 @@ class Standing:
         self._later: tuple[str, ...] = ()
         self._usual_s: float | None = None
         self._phases: list[_Phase] = []  # outermost first
+        self._had_phases = False
         self.cancelled = False
 
     def enter(self, stage: str, later: tuple[str, ...] = (), usual_s: float | None = None) -> None:
         """A new stage begins; `later` names those after it, `usual_s` is what this one took the last time."""
         with self._lock:
             self._phases.clear()
+            self._had_phases = False
             self._stage, self._later, self._usual_s = stage, later, usual_s
             self._stage_began_s = self._clock()
 
     def phase(self, name: str, steps: int) -> None:
         with self._lock:
             self._phases.append(_Phase(name, steps))
+            self._had_phases = True
 
     def step(self, name: str, index: int) -> None:
         with self._lock:
@@ -73,6 +76,8 @@ class Standing:
                 words.append(f"{_left(outer)} of {outer.steps} steps left")
                 if inner is not outer:
                     words.append(f"now {inner.name[:60].lower()}, {_left(inner)} of {inner.steps} left")
+            elif self._had_phases:
+                words.append("no steps left, finishing")
             if self._usual_s is not None:
                 words.append(f"the last time it took {self._usual_s:.0f} s")
             if self._later:

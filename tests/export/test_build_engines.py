@@ -15,6 +15,7 @@ from magno.export.build_cli import add_arguments, run
 from magno.export.build_engines import Options, build_engines, graphs_of
 from magno.export.build_progress import Standing, progress_monitor
 from magno.export.engine_from_onnx import Building, Wish, network_flags
+from magno.export.precision import at_precision
 from magno.runtime.backends import EncoderError, Graph, Port
 from magno.runtime.backends.engine_file import read_engine
 from magno.runtime.backends.engine_record import Gpu, Here
@@ -70,6 +71,23 @@ def test_the_layers_trace_back_to_the_graph(built: Path) -> None:
     traced = [layer for layer in layers["Layers"] if any(name in layer["Metadata"] for name in names)]
     assert layers["Source"] in ("graph", "engine") and len(traced) > len(names) / 2
     assert {"Name", "LayerType", "Inputs", "Outputs", "Metadata"} <= set(layers["Layers"][0])
+
+
+def test_a_graph_in_half_precision_keeps_every_type(
+    library: Library, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    (_, graph), *_ = graphs_of(open_bundle(tiny_bundle))
+    model = onnx.load(tiny_bundle / "vision.onnx")
+    at_precision(model, "fp16")
+    (tmp_path / "vision.onnx").write_bytes(model.SerializeToString())
+    half = Building(library).engine_from_onnx(tmp_path / "vision.onnx", graph, Wish((1, 1, 1), ("8.9",)))
+    kinds: dict[str, set[str]] = {}
+    for layer in half.layers["Layers"]:
+        kinds.setdefault(layer["LayerType"], set()).update(
+            port["Format/Datatype"] for port in layer["Outputs"]
+        )
+    assert kinds["MATRIX_MULTIPLY"] == {"HALF"}
+    assert kinds["SOFTMAX"] == kinds["NORMALIZATION"] == {"FLOAT"}
 
 
 def test_a_gpu_that_the_engines_are_not_for_is_refused(built: Path, library: Library) -> None:

@@ -37,6 +37,8 @@ def test_a_line_says_what_is_done_and_what_is_left() -> None:
         "the last time it took 95 s; then delta.engine"
     )
     standing.finish("Timing graph nodes")
+    standing.finish("Building engine")
+    assert standing.line().startswith("vision.engine: 12 s; no steps left, finishing; the last time")
     standing.enter("delta.engine")
     assert standing.line() == "delta.engine: 0 s"
 
@@ -48,7 +50,7 @@ def test_phases_may_end_early_and_steps_come_late_or_twice() -> None:
     standing.finish("outer")
     standing.step("inner", 5)
     standing.finish("inner")
-    assert standing.line() == "starting: 0 s"
+    assert standing.line() == "starting: 0 s; no steps left, finishing"
     standing.phase("outer", 3)
     standing.step("outer", 7)
     standing.step("outer", 0)
