@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -18,6 +21,14 @@ from magno.runtime.units import MagnoError
 USAGE_FAULT = 2
 NEEDED = ("vision", "llm", "projector")
 PRECISIONS = ("fp32", "fp16", "bf16")  # as magno.export.precision has them
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an export took."""
+
+    seconds: float
+    peak_memory_bytes: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Export, print what was written; 2 and one sentence on stderr when that cannot be done."""
+    began_s = time.monotonic()
     try:
         bundle = open_bundle(_export(args))
     except MagnoError as error:
@@ -74,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             f"{where} wants to be writable, found: {what}. Free it, or name another --out.", file=sys.stderr
         )
         return USAGE_FAULT
-    _report(bundle, args.json)
+    _report(bundle, Cost(time.monotonic() - began_s, peak_bytes()), args.json)
     return 0
 
 
@@ -124,7 +136,12 @@ def _source(args: argparse.Namespace) -> Source:
     return open_parts(parts, args.image_size)
 
 
-def _report(bundle: Bundle, as_json: bool) -> None:
+def peak_bytes() -> int:
+    """The most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+
+
+def _report(bundle: Bundle, cost: Cost, as_json: bool) -> None:
     files = {name: record.bytes for name, record in bundle.manifest.files.items()}
     if as_json:
         values = {
@@ -133,6 +150,8 @@ def _report(bundle: Bundle, as_json: bool) -> None:
             "windows": bundle.delta is not None,
             "manifest_sha256": bundle.manifest_sha256,
             "bytes": files,
+            "seconds": round(cost.seconds, 1),
+            "peak_memory_bytes": cost.peak_memory_bytes,
         }
         print(json.dumps(values))
         return
@@ -141,3 +160,4 @@ def _report(bundle: Bundle, as_json: bool) -> None:
     print(f"{bundle.folder}  ({bundle.spec.name}: {layout.keyframe_tokens} tokens a keyframe, {windows})")
     for name, size_bytes in files.items():
         print(f"  {name:<12} {size_bytes / 1e6:8.2f} MB")
+    print(f"  took {cost.seconds:.0f} s and at most {cost.peak_memory_bytes / 1e9:.2f} GB of memory")

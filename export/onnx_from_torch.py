@@ -1,4 +1,4 @@
-"""The two encoders of a checkpoint -> vision.onnx and delta.onnx: projectors inside, batch free, float32 at both ends.
+"""An encoder in torch -> vision.onnx or delta.onnx: projector inside, batch free, float32 at both ends.
 
 Every node is named after the torch module it came from: tower.encoder.layers.3.mlp.fc1/linear_12.
 """
@@ -17,11 +17,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from magno.export.checkpoint import Checkpoint, CheckpointError
-from magno.export.config import model_spec
+from magno.export.errors import CheckpointError
 from magno.export.precision import at_precision
 from magno.runtime.backends import Graph
-from magno.runtime.encoder import delta_graph, vision_graph
 
 # The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
 OPSET = 18
@@ -29,16 +27,6 @@ OPSET = 18
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"  # the exporter's word for an operation of no module
 BATCH = torch.export.Dim("batch", min=1, max=1024)
-
-
-def vision_onnx_from_torch(checkpoint: Checkpoint, out: Path, precision: str = "fp32") -> None:
-    """Write vision.onnx: pixels (N, 3, S, S) in [-1, 1] -> tokens (N, M, embed_dim)."""
-    onnx_from_torch(checkpoint.model.vision, vision_graph(model_spec(checkpoint.config)), out, precision)
-
-
-def delta_onnx_from_torch(checkpoint: Checkpoint, out: Path, precision: str = "fp32") -> None:
-    """Write delta.onnx: motion (N, P*P, width), residual (N, 1, S, S) -> tokens (N, 8, embed_dim)."""
-    onnx_from_torch(checkpoint.model.delta, delta_graph(model_spec(checkpoint.config)), out, precision)
 
 
 def onnx_from_torch(module: nn.Module, graph: Graph, out: Path, precision: str = "fp32") -> None:
