@@ -64,7 +64,7 @@ setup(
     extras_require={
         "export": EXPORT,
         "train": [*EXPORT, "matplotlib>=3.8"],
-        "rtx": ["tensorrt-rtx>=1.4", "cuda-python>=12.6"],  # builds engines with no GPU
+        "rtx": ["tensorrt-rtx>=1.7", "cuda-python>=12.6"],  # builds engines with no GPU
         "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
