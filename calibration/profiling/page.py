@@ -95,11 +95,14 @@ def _graph(graph: GraphProfile, roof: Roof | None) -> str:
     )
     slowest = graph.slowest()
     together = sum(graph.share(layer) for layer in slowest)
+    heading = (
+        f"The slowest {len(slowest)} layers: {together:.0%} of the time" if together else "The largest layers"
+    )
     every = [_layer_row(layer, graph, roof) for layer in graph.layers[:MOST_LAYERS]]
     return (
         f"<h2><code>{escape(graph.file)}</code></h2><p>{escape(graph.remark)}</p>{_facts(facts)}"
         f"{figure if chart else ''}"
-        f"<h3>The slowest {len(slowest)} layers: {together:.0%} of the time</h3>"
+        f"<h3>{heading}</h3>"
         f"{_table(LAYER_HEADS, [_layer_row(layer, graph, roof) for layer in slowest], left=1)}"
         f"<h3>By operator</h3>{_groups(grouped(graph, lambda layer: layer.operator))}"
         f"<h3>By module of the checkpoint</h3>{_groups(grouped(graph, block_of))}"

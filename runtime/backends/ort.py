@@ -18,6 +18,8 @@ from magno.runtime.backends.onnx_file import read_self_contained
 QUIET = 4  # fatal only: what matters comes as an exception
 OPTIONS = {"session.intra_op.allow_spinning": "0", "session.inter_op.allow_spinning": "0"}
 
+onnxruntime.set_default_logger_severity(QUIET)  # what is no session's own would go to standard error
+
 
 class OrtSession:
     """One graph in ONNX Runtime."""
