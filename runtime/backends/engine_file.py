@@ -19,7 +19,8 @@ from magno.runtime.backends.engine_record import (
     RECORD_LIMIT_BYTES,
     EngineFile,
     Here,
-    check_fits,
+    check_graph,
+    check_here,
     device_folder,
     parse_record,
 )
@@ -52,10 +53,11 @@ def read_engine(onnx: Path, here: Here) -> Engine:
     where = folder / RECORD
     record = parse_record(read_owned(where, RECORD_LIMIT_BYTES), str(where))
     try:
-        check_fits(record, onnx.name, sha256_of_file(onnx), here)
+        check_here(record, here)
+        onnx_sha256 = sha256_of_file(onnx)  # a second or more of a large graph: after all that costs nothing
+        file = check_graph(record, onnx.name, onnx_sha256)
     except EncoderError as error:
         raise EncoderError(f"{folder} {error}. {remedy}.") from error
-    file = record.engines[onnx.name]
     path = folder / engine_name(onnx.name)
     data = read_owned(path, file.bytes)
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
@@ -106,7 +108,7 @@ def sha256_of_file(path: Path) -> str:
             while piece := file.read(READ_BYTES):
                 digest.update(piece)
     except OSError as error:
-        raise EncoderError(f"{path} wants to be readable, found: {error.strerror}.") from error
+        raise EncoderError(f"wants {path} to be readable, found: {error.strerror}") from error
     return digest.hexdigest()
 
 

@@ -102,23 +102,30 @@ def parse_record(text: bytes, where: str) -> EngineRecord:
     return record
 
 
-def check_fits(record: EngineRecord, name: str, onnx_sha256: str, here: Here) -> None:
-    """Raises EncoderError, "wants this, found that", when the record's engine of graph `name` is not for here."""
-    engine = record.engines.get(name)
-    if engine is None:
-        raise EncoderError(f"wants an engine of {name}, found those of {', '.join(record.engines)[:200]}")
+def check_here(record: EngineRecord, here: Here) -> None:
+    """Raises EncoderError, "wants this, found that", when the record's engines are not for this library and GPU."""
     facts = [
         ("the library that built it", record.flavour, here.flavour),
         (f"the {record.flavour} that built it", record.version, here.version),
-        (f"the {name} it was built from, sha256", engine.onnx_sha256, onnx_sha256),
         ("the GPU it was built on", record.gpu or here.gpu.name, here.gpu.name),
     ]
     for what, wanted, found in facts:
         if wanted != found:
-            raise EncoderError(f"wants {what} {_short(wanted)}, found {_short(found)}")
+            raise EncoderError(f"wants {what} {wanted}, found {found[:80]}")
     if here.gpu.compute_capability not in record.compute_capabilities:
-        wanted, found = " or ".join(record.compute_capabilities), here.gpu.compute_capability
-        raise EncoderError(f"wants a GPU of compute capability {wanted}, found {found} ({here.gpu.name})")
+        known, found = " or ".join(record.compute_capabilities), here.gpu.compute_capability
+        raise EncoderError(f"wants a GPU of compute capability {known}, found {found} ({here.gpu.name})")
+
+
+def check_graph(record: EngineRecord, name: str, onnx_sha256: str) -> EngineFile:
+    """The record's engine of graph `name`. Raises EncoderError where there is none, or the graph is another by now."""
+    engine = record.engines.get(name)
+    if engine is None:
+        raise EncoderError(f"wants an engine of {name}, found those of {', '.join(record.engines)[:200]}")
+    if engine.onnx_sha256 != onnx_sha256:
+        wanted, found = engine.onnx_sha256[:12], onnx_sha256[:12]
+        raise EncoderError(f"wants the {name} it was built from, sha256 {wanted}…, found {found}…")
+    return engine
 
 
 def device_folder(flavour: str, gpu_name: str) -> str:
@@ -148,10 +155,6 @@ def _fault(record: EngineRecord) -> str | None:
         if engine.bytes < 1 or not is_batch(engine.batch):
             return f"a size above 0 and a batch of three rising numbers for {name}"
     return None
-
-
-def _short(word: str) -> str:
-    return f"{word[:12]}…" if _SHA256.fullmatch(word) else word[:80]
 
 
 def is_batch(batch: tuple[int, ...]) -> bool:

@@ -73,6 +73,14 @@ def test_an_engine_of_another_graph_is_stale(onnx: Path) -> None:
         read_engine(onnx, ORIN)
 
 
+def test_a_graph_that_is_gone_is_one_sentence(onnx: Path) -> None:
+    onnx.unlink()
+    with pytest.raises(
+        EncoderError, match=r"vision.onnx to be readable, found: No such file or directory\. Run:"
+    ):
+        read_engine(onnx, ORIN)
+
+
 def test_a_newer_library_makes_engines_stale(onnx: Path) -> None:
     with pytest.raises(
         EncoderError, match=r"orin-nvgpu.tensorrt wants the tensorrt that built it 10.3.0, found 11.0"

@@ -17,7 +17,8 @@ from magno.runtime.backends.engine_record import (
     Gpu,
     Here,
     Settings,
-    check_fits,
+    check_graph,
+    check_here,
     device_folder,
     is_batch,
     parse_record,
@@ -60,56 +61,57 @@ def test_a_record_is_read_as_it_was_written(record: EngineRecord) -> None:
 
 @pytest.mark.parametrize(("record", "here"), [(RECORD, ORIN), (PORTABLE, RTX)])
 def test_an_engine_for_here_is_taken(record: EngineRecord, here: Here) -> None:
-    check_fits(record, "vision.onnx", ONNX, here)
+    check_here(record, here)
+    assert check_graph(record, "vision.onnx", ONNX) is record.engines["vision.onnx"]
 
 
 @pytest.mark.parametrize(
-    ("record", "name", "onnx_sha256", "here", "says"),
+    ("record", "here", "says"),
     [
-        (RECORD, "delta.onnx", ONNX, ORIN, "wants an engine of delta.onnx, found those of vision.onnx"),
         (
             RECORD,
-            "vision.onnx",
-            "c" * 64,
-            ORIN,
-            "wants the vision.onnx it was built from, sha256 aaaaaaaaaaaa…, found",
-        ),
-        (
-            RECORD,
-            "vision.onnx",
-            ONNX,
             dataclasses.replace(ORIN, version="10.7.0"),
-            "built it 10.3.0, found 10.7.0",
+            "wants the tensorrt that built it 10.3.0, found 10.7.0",
         ),
-        (RECORD, "vision.onnx", ONNX, RTX, "wants the library that built it tensorrt, found tensorrt-rtx"),
+        (RECORD, RTX, "wants the library that built it tensorrt, found tensorrt-rtx"),
         (
             RECORD,
-            "vision.onnx",
-            ONNX,
             dataclasses.replace(ORIN, gpu=Gpu("NVIDIA Thor", "8.7")),
             r"wants the GPU it was built on Orin \(nvgpu\), found NVIDIA Thor",
         ),
         (
             RECORD,
-            "vision.onnx",
-            ONNX,
             dataclasses.replace(ORIN, gpu=Gpu("Orin (nvgpu)", "8.6")),
-            r"wants a GPU of compute capability 8.7, found 8.6",
+            "wants a GPU of compute capability 8.7, found 8.6",
         ),
         (
             PORTABLE,
-            "vision.onnx",
-            ONNX,
             dataclasses.replace(RTX, gpu=Gpu("NVIDIA H100", "9.0")),
             r"wants a GPU of compute capability 8.6 or 8.9, found 9.0 \(NVIDIA H100\)",
         ),
     ],
 )
-def test_a_stale_engine_is_refused_by_what_differs(
-    record: EngineRecord, name: str, onnx_sha256: str, here: Here, says: str
+def test_an_engine_for_elsewhere_is_refused_by_what_differs(
+    record: EngineRecord, here: Here, says: str
 ) -> None:
     with pytest.raises(EncoderError, match=says):
-        check_fits(record, name, onnx_sha256, here)
+        check_here(record, here)
+
+
+@pytest.mark.parametrize(
+    ("name", "onnx_sha256", "says"),
+    [
+        ("delta.onnx", ONNX, "wants an engine of delta.onnx, found those of vision.onnx"),
+        (
+            "vision.onnx",
+            "c" * 64,
+            "wants the vision.onnx it was built from, sha256 aaaaaaaaaaaa…, found cccccccccccc…",
+        ),
+    ],
+)
+def test_an_engine_of_another_graph_is_refused(name: str, onnx_sha256: str, says: str) -> None:
+    with pytest.raises(EncoderError, match=says):
+        check_graph(RECORD, name, onnx_sha256)
 
 
 @pytest.mark.parametrize(
