@@ -68,7 +68,7 @@ def test_a_file_that_holds_no_layers_is_refused(tmp_path: Path, text: str) -> No
 
 def test_without_an_engine_the_command_to_build_one_is_told(tiny_bundle: Path) -> None:
     settings = Settings(backend="tensorrt")
-    with pytest.raises(ProfileError, match="magno build .* --engine tensorrt"):
+    with pytest.raises(ProfileError, match=r"magno build .* --engine tensorrt"):
         profile_graph(tiny_bundle / "vision.onnx", {"pixels": np.zeros((1, 1), np.float32)}, settings, print)
 
 
