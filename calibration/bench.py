@@ -21,6 +21,10 @@ from magno.runtime.units import MagnoError
 BENCHES = {
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
     "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
+    "encoders": (
+        "magno.calibration.encoders",
+        "an encoder's step: torch, ONNX Runtime, and ONNX Runtime in INT8",
+    ),
     "malformed": (
         "magno.calibration.malformed.bench",
         "malformed files through every loader: refused at once, in one sentence",
@@ -39,7 +43,7 @@ BENCHES = {
     ),
     "ttft": ("magno.calibration.ttft", "time to first token: prefilled while watching, or when asked"),
 }
-TOOLS = ("magno", "onnxruntime", "llama-cpp-python", "av", "numpy")
+TOOLS = ("magno", "torch", "onnxruntime", "llama-cpp-python", "av", "numpy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ from magno.runtime.units import MagnoError
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
 CLIP = Path("tests/clips/car-detection.mp4")
-READ_S = 20.0  # of each clip
+READ_S = 10.0  # of each clip
 KEYFRAMES, WINDOWS = 8, 16
 
 T = TypeVar("T")
@@ -58,7 +58,8 @@ def show_clips(
     if not clips:
         raise ShownError("A comparison wants real pictures, found no clip. Give --clip.")
     items = [item for clip in clips for item in _items(codec, clip, keyframes_only=not windows)]
-    pictures = _spread([item for item in items if isinstance(item, Keyframe)], keyframes)
+    # Any whole picture may become a keyframe: those that end windows too.
+    pictures = _spread(items, keyframes)
     fused = _spread([item for item in items if isinstance(item, FusedWindow)], windows)
     if not pictures or (windows and not fused):
         missing = "windows (it has no motion vectors)" if pictures else "keyframes"

@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from magno.export.families import open_source
 from magno.export.fingerprint import source_sha256
 from magno.export.graph_file import GraphFile
 from magno.export.shown import show_clips
@@ -37,15 +38,26 @@ class VerifyOptions:
     threads: int
 
 
+def open_origin(bundle: Bundle, folder: Path) -> Source:
+    """The checkpoint that a bundle was made of. Raises BundleError for another one, CheckpointError, SpecError."""
+    source = open_source(folder)
+    found = source_sha256(source)
+    if found != bundle.manifest.checkpoint_sha256:
+        raise BundleError(
+            f"{bundle.folder} wants the checkpoint it was made of ({bundle.manifest.checkpoint_sha256[:12]}…), "
+            f"found another ({found[:12]}…): name that one, or export this one."
+        )
+    image_px = bundle.spec.codec.image_px
+    return source if source.spec.codec.image_px == image_px else open_source(folder, image_px)
+
+
 def verify_bundle(
     bundle: Bundle, source: Source | None, options: VerifyOptions, say: Callable[[str], None]
 ) -> ParityRecord:
     """Climb every rung that can be climbed here. Writes nothing.
 
-    Raises BundleError for a checkpoint that the bundle was not made of, CheckpointError, ShownError, CameraError.
+    Raises CheckpointError, ShownError or CameraError.
     """
-    if source is not None:
-        _check_origin(bundle, source)
     say("reading the clips")
     windows = options.windows if bundle.delta else 0
     shown = show_clips(bundle.spec.codec, options.clips, options.keyframes, windows)
@@ -102,12 +114,3 @@ def record_parity(bundle: Bundle, record: ParityRecord) -> None:
         ) from error
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _check_origin(bundle: Bundle, source: Source) -> None:
-    found = source_sha256(source)
-    if found != bundle.manifest.checkpoint_sha256:
-        raise BundleError(
-            f"{bundle.folder} wants the checkpoint it was made of ({bundle.manifest.checkpoint_sha256[:12]}…), "
-            f"found another ({found[:12]}…): name that one, or export this one."
-        )

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -58,13 +57,12 @@ def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> tuple[Bundl
     bundle = open_bundle(args.bundle)
     say("starting torch")
     try:
-        from magno.export.families import open_source
-        from magno.export.verify import VerifyOptions, verify_bundle
+        from magno.export.verify import VerifyOptions, open_origin, verify_bundle
     except ImportError as error:
         raise MagnoError(
             f"magno verify wants its libraries, found: {error}. Run: pip install 'magno[export]'."
         ) from error
-    source = open_source(args.checkpoint, bundle.spec.codec.image_px) if args.checkpoint else None
+    source = open_origin(bundle, args.checkpoint) if args.checkpoint else None
     options = VerifyOptions(
         clips=tuple(args.clip or [CLIP]),
         keyframes=args.keyframes,
@@ -85,7 +83,7 @@ def _report(bundle: Bundle, record: ParityRecord, as_json: bool) -> None:
         print(json.dumps({"bundle": str(bundle.folder), "passed": not record.failed} | to_dict(record)))
         return
     table = Table(
-        title=f"{bundle.folder}: {record.inputs}", title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0)
+        title=f"{bundle.folder}: {record.inputs}", title_justify="left", box=None, padding=(0, 2, 0, 0)
     )
     for column in ("file", "rung", "", "figures"):
         table.add_column(column, no_wrap=True)
