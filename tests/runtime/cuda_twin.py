@@ -126,13 +126,30 @@ class CudaTwin:
         return handle
 
 
+FLOAT32 = "DataType.FLOAT"
+
+
 class EngineTwin:
-    """An engine and its context: y = 2 x, for the shape that was set last."""
+    """An engine and its context: y = 2 x, of rows (3, 2), for the shape that was set last."""
+
+    num_io_tensors = 2
 
     def __init__(self, cuda: CudaTwin, records: bool = True) -> None:
         self.cuda, self.records, self.fails = cuda, records, False
         self.addresses: dict[str, int] = {}
         self.shape: tuple[int, ...] = ()
+
+    def get_tensor_name(self, index: int) -> str:
+        return "xy"[index]
+
+    def get_tensor_mode(self, name: str) -> str:
+        return "in" if name == "x" else "out"
+
+    def get_tensor_dtype(self, name: str) -> str:
+        return FLOAT32
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return (1, 3, 2)
 
     def create_execution_context(self, config: object = None) -> EngineTwin:
         return self
@@ -155,3 +172,14 @@ class EngineTwin:
 
         self.cuda.queue(self.cuda.stream(stream), double)
         return True
+
+
+def tensorrt_twin(cuda: CudaTwin, plan: bytes) -> Any:
+    """The module: its loader takes `plan` and nothing else."""
+    runtime = SimpleNamespace(deserialize_cuda_engine=lambda data: EngineTwin(cuda) if data == plan else None)
+    return SimpleNamespace(
+        Runtime=lambda log: runtime,
+        TensorIOMode=SimpleNamespace(INPUT="in", OUTPUT="out"),
+        CudaGraphStrategy=SimpleNamespace(WHOLE_GRAPH_CAPTURE="whole"),
+        float32=FLOAT32,
+    )

@@ -21,8 +21,12 @@ GRAPH, PLAN = b"the graph", b"the engine"
 
 @pytest.fixture
 def onnx(tmp_path: Path) -> Path:
+    return with_engines(tmp_path / "bundle")
+
+
+def with_engines(bundle: Path) -> Path:
     """A bundle's vision.onnx with an engine for Orin, and one for any RTX card."""
-    path = tmp_path / "bundle" / "vision.onnx"
+    path = bundle / "vision.onnx"
     path.parent.mkdir()
     path.write_bytes(GRAPH)
     digests = [hashlib.sha256(data).hexdigest() for data in (GRAPH, PLAN)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,19 +17,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magno.runtime.backends import EncoderError, Graph, Port
+from magno.runtime.backends import EncoderError, Graph, Port, tensorrt, tensorrt_rtx
 from magno.runtime.backends.tensorrt_library import Library
 from magno.runtime.backends.tensorrt_session import TensorRtSession
-from tests.runtime.cuda_twin import CudaTwin, EngineTwin
+from tests.runtime.cuda_twin import CudaTwin, EngineTwin, tensorrt_twin
+from tests.runtime.test_engine_file import PLAN, with_engines
+from tests.runtime.test_engine_record import RTX
 
 GRAPH = Graph((Port("x", (3, 2)),), Port("y", (3, 2)))
 NAME = "magno.runtime.backends.cuda"
 
 
-def library() -> Library:
+def library(cuda: CudaTwin | None = None) -> Library:
     log = SimpleNamespace(complaints=deque(["a kernel\nfailed"]))
-    strategies = SimpleNamespace(WHOLE_GRAPH_CAPTURE="whole")
-    return Library("tensorrt", "10.3.0", SimpleNamespace(CudaGraphStrategy=strategies), log)
+    return Library(RTX.flavour, RTX.version, tensorrt_twin(cuda or CudaTwin(), PLAN), log)
 
 
 @contextmanager
@@ -119,6 +122,25 @@ def test_an_engine_that_fails_says_why_and_works_again() -> None:
         session.close()
         with pytest.raises(EncoderError, match="found it closed"):
             session.infer(numbers(1, 0))
+
+
+def test_an_engine_of_a_bundle_is_found_checked_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx, cuda = with_engines(tmp_path / "bundle"), CudaTwin()
+    monkeypatch.setattr(tensorrt, "load_library", lambda flavour: library(cuda))
+    with on(cuda):
+        session = tensorrt_rtx.open(onnx, GRAPH, 1)
+        np.testing.assert_array_equal(session.infer(numbers(3, 0)), 2 * numbers(3, 0)["x"])
+        session.close()
+        other = Graph(GRAPH.inputs, Port("tokens", (3, 2)))
+        with pytest.raises(EncoderError, match=r"wants outputs tokens \(N, 3, 2\) float32, found y \(N, "):
+            tensorrt_rtx.open(onnx, other, 1)
+        trt = tensorrt_twin(cuda, b"another plan")
+        monkeypatch.setattr(tensorrt, "load_library", lambda flavour: dataclasses.replace(library(), trt=trt))
+        with pytest.raises(EncoderError, match=r"loaded by tensorrt-rtx 1\.7\.1, found: a kernel failed\."):
+            tensorrt_rtx.open(onnx, GRAPH, 1)
+    assert not cuda.memory and not cuda.handles
 
 
 def test_the_gpu_is_known_by_name_and_compute_capability() -> None:
