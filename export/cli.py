@@ -14,12 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from magno.export.language.llm_types import LLM_TYPES
-from magno.export.source import Source
+from magno.export.source_cli import add_part_arguments, check_chosen, source_of
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.units import MagnoError
 
 USAGE_FAULT = 2
-NEEDED = ("vision", "llm", "projector")
 PRECISIONS = ("fp32", "fp16", "bf16")  # as magno.export.precision has them
 
 
@@ -53,23 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--image-size", type=int, metavar="PX", help="side of the pictures, if not as trained"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parts = parser.add_argument_group("a model from parts, in place of CHECKPOINT")
-    parts.add_argument("--vision", type=Path, metavar="DIR", help="SigLIP, or SigLIP 2 of fixed resolution")
-    parts.add_argument("--llm", type=Path, metavar="DIR", help="Qwen2, Qwen2.5, Qwen3 or Llama")
-    parts.add_argument(
-        "--projector",
-        type=Path,
-        metavar="FILE",
-        help="safetensors with LLaVA's mlp2x_gelu, and its image_newline",
-    )
-    parts.add_argument("--delta", type=Path, metavar="DIR", help="a Δ-encoder; without it: keyframes only")
-    parts.add_argument(
-        "--vision-layer",
-        type=int,
-        default=-2,
-        metavar="N",
-        help="layer of the tower that the projector reads (-2, as LLaVA; -1: the last, with its norm)",
-    )
+    add_part_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -91,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> Path:
-    _check_chosen(args)
+    check_chosen(args, "export", "CHECKPOINT")
     columns = (TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("start torch")
@@ -103,37 +86,11 @@ def _export(args: argparse.Namespace) -> Path:
             ) from error
         bar.update(task, description="read the checkpoint")
         return bundle_from_source(
-            _source(args),
+            source_of(args, args.image_size),
             args.out,
             ExportOptions(args.llm_type, args.precision),
             lambda step, done, total: bar.update(task, description=step, completed=done, total=total),
         )
-
-
-def _check_chosen(args: argparse.Namespace) -> None:
-    """Either a whole checkpoint, or the parts of one. Raises MagnoError."""
-    parts = {name: getattr(args, name) for name in (*NEEDED, "delta")}
-    given = [f"--{name}" for name, path in parts.items() if path is not None]
-    if args.checkpoint is not None and given:
-        raise MagnoError(
-            f"magno export wants CHECKPOINT or parts of a model, found both: leave out {given[0]}."
-        )
-    lacking = [f"--{name}" for name in NEEDED if parts[name] is None]
-    if args.checkpoint is None and lacking:
-        raise MagnoError(
-            f"magno export wants CHECKPOINT, or --vision, --llm and --projector, found no {lacking[0]}: name it."
-        )
-
-
-def _source(args: argparse.Namespace) -> Source:
-    if args.checkpoint is not None:
-        from magno.export.families import open_source
-
-        return open_source(args.checkpoint, args.image_size)
-    from magno.export.parts import Parts, open_parts
-
-    parts = Parts(args.vision, args.llm, args.projector, args.delta, args.vision_layer)
-    return open_parts(parts, args.image_size)
 
 
 def peak_bytes() -> int:

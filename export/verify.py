@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from magno.export.families import open_source
 from magno.export.fingerprint import source_sha256
 from magno.export.graph_file import GraphFile
 from magno.export.shown import show_clips
@@ -38,9 +37,12 @@ class VerifyOptions:
     threads: int
 
 
-def open_origin(bundle: Bundle, folder: Path) -> Source:
-    """The checkpoint that a bundle was made of. Raises BundleError for another one, CheckpointError, SpecError."""
-    source = open_source(folder)
+def open_origin(bundle: Bundle, opens: Callable[[int | None], Source]) -> Source:
+    """The checkpoint that a bundle was made of, which `opens` at a size of picture (None: as trained).
+
+    Raises BundleError for another one, CheckpointError, SpecError.
+    """
+    source = opens(None)
     found = source_sha256(source)
     if found != bundle.manifest.checkpoint_sha256:
         raise BundleError(
@@ -48,7 +50,7 @@ def open_origin(bundle: Bundle, folder: Path) -> Source:
             f"found another ({found[:12]}…): name that one, or export this one."
         )
     image_px = bundle.spec.codec.image_px
-    return source if source.spec.codec.image_px == image_px else open_source(folder, image_px)
+    return source if source.spec.codec.image_px == image_px else opens(image_px)
 
 
 def verify_bundle(

@@ -7,11 +7,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from magno.export.source_cli import add_part_arguments, check_chosen, names_model, source_of
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome
 from magno.runtime.spec import to_dict
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keyframes", type=int, default=8, metavar="N", help="shown (default %(default)s)")
     parser.add_argument("--windows", type=int, default=16, metavar="N", help="shown (default %(default)s)")
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="default: one a core")
+    add_part_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 all rungs that could be climbed hold, 2 bad input, 3 one is below its gate."
 
@@ -62,7 +65,10 @@ def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> tuple[Bundl
         raise MagnoError(
             f"magno verify wants its libraries, found: {error}. Run: pip install 'magno[export]'."
         ) from error
-    source = open_origin(bundle, args.checkpoint) if args.checkpoint else None
+    source = None
+    if names_model(args):
+        check_chosen(args, "verify", "--checkpoint")
+        source = open_origin(bundle, partial(source_of, args))
     options = VerifyOptions(
         clips=tuple(args.clip or [CLIP]),
         keyframes=args.keyframes,
