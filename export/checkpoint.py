@@ -16,7 +16,7 @@ from torch import Tensor
 
 from magno.export.config import config_from_dict, config_to_dict
 from magno.export.errors import CheckpointError
-from magno.export.json_file import read_json, read_text
+from magno.export.json_file import SMALL_BYTES, read_json, read_text
 from magno.export.model import CheckpointConfig, MagnoModel
 from magno.export.source import EncoderSource
 from magno.export.tensors import WEIGHTS, check_no_others, check_tensors, open_tensors
@@ -90,7 +90,7 @@ def load_config(folder: Path) -> CheckpointConfig:
     """Read config.json alone. Raises SpecError or CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} wants to be a checkpoint folder, found none: check the path.")
-    return config_from_dict(read_json(folder / CONFIG))
+    return config_from_dict(read_json(folder / CONFIG, SMALL_BYTES))
 
 
 def _check_finite(name: str, tensor: Tensor, what_to_do: str) -> None:

@@ -9,25 +9,26 @@ from typing import Any
 from magno.export.errors import CheckpointError
 
 LIMIT_BYTES = 64 << 20  # the largest tokenizer.json known has 35 MB
+SMALL_BYTES = 8 << 20  # of a configuration or an index: what is larger takes long to be found wrong
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, limit_bytes: int = LIMIT_BYTES) -> str:
     """UTF-8 text of bounded size. Raises CheckpointError naming the file."""
     if not path.is_file():
         raise CheckpointError(f"{path.parent} lacks {path.name}, which a checkpoint has.")
     size_bytes = path.stat().st_size
-    if size_bytes > LIMIT_BYTES:
-        raise CheckpointError(f"{path} wants at most {LIMIT_BYTES} bytes, found {size_bytes}.")
+    if size_bytes > limit_bytes:
+        raise CheckpointError(f"{path} wants at most {limit_bytes} bytes, found {size_bytes}.")
     try:
         return path.read_text(encoding="utf-8")
     except (UnicodeDecodeError, OSError) as error:
         raise CheckpointError(f"{path} wants to be readable UTF-8 text, found: {short(error)}.") from error
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, limit_bytes: int = LIMIT_BYTES) -> Any:
     """The values of a JSON file. Raises CheckpointError naming the file."""
     try:
-        return json.loads(read_text(path))
+        return json.loads(read_text(path, limit_bytes))
     except CheckpointError:
         raise
     except (ValueError, RecursionError) as error:

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import read_json
+from magno.export.json_file import SMALL_BYTES, read_json
 from magno.export.safetensors_file import DTYPE_BYTES, read_header
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("F16", "BF16", "F32")  # what weights may be stored in
-RAW = {"F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F32": np.dtype("<f4")}
+RAW: dict[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "BF16": np.dtype("<u2"), "F32": np.dtype("<f4")}
 BLOCK_BYTES = 64 << 20
 SHARDS_LIMIT = 1024
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.safetensors")
@@ -112,7 +112,7 @@ def open_tensors(folder: Path) -> dict[str, StoredTensor]:
         return open_file(folder / WEIGHTS)
     if not (folder / INDEX).is_file():
         raise CheckpointError(f"{folder} lacks {WEIGHTS} (or {INDEX}): only safetensors is read.")
-    where = _weight_map(read_json(folder / INDEX), folder / INDEX)
+    where = _weight_map(read_json(folder / INDEX, SMALL_BYTES), folder / INDEX)
     tensors: dict[str, StoredTensor] = {}
     for file_name in sorted(set(where.values())):
         if not (folder / file_name).is_file():

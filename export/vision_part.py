@@ -19,7 +19,7 @@ from magno.export.tensors import StoredTensor, Tensors, Weight
 
 POSITIONS = "embeddings.position_embedding.weight"
 # What SiglipVisionConfig takes by itself: so400m's folder says little more than where it differs.
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "hidden_size": 768,
     "intermediate_size": 3072,
     "num_hidden_layers": 12,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import read_json
+from magno.export.json_file import SMALL_BYTES, read_json
 from magno.export.source import Source
 from magno.export.vision_part import VisionPart
 
@@ -56,7 +56,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """config.json's values. Raises CheckpointError."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} wants to be a checkpoint folder, found none: check the path.")
-    values = read_json(folder / CONFIG)
+    values = read_json(folder / CONFIG, SMALL_BYTES)
     if not isinstance(values, dict):
         raise CheckpointError(f"{folder / CONFIG} wants an object, found {type(values).__name__}.")
     return values
