@@ -11,7 +11,7 @@ from magno.calibration.profiling.roof import Roof
 from magno.calibration.profiling.stages import Stage
 
 WIDTH, LEFT, RIGHT = 1000, 150, 30
-ROW, TOP, FOOT = 30, 12, 34
+ROW, TOP, FOOT = 30, 12, 42
 ROOF_HEIGHT, LEAST_RADIUS, MOST_RADIUS = 380, 3.0, 26.0
 Scale = Callable[[float], float]
 
