@@ -16,7 +16,7 @@ from magno.runtime.backends import EncoderError
 from magno.runtime.backends.engine_record import Gpu
 
 try:
-    from cuda.bindings import runtime as cudart  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from cuda.bindings import runtime as cudart  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
 except ImportError:  # before 12.6, as on JetPack 5
     from cuda import cudart  # type: ignore[import-not-found, import-untyped, attr-defined, unused-ignore]
 

@@ -55,6 +55,33 @@ class TensorRtSession:
             output[part] = self._buffers[self._graph.output.name].rows[:count]
         return output
 
+    def layer_times_ms(self, inputs: dict[str, NDArray[np.float32]], times: int) -> dict[str, list[float]]:
+        """Milliseconds of each layer in each of `times` runs of one batch, by the library's profiler. Raises
+        EncoderError. A run is slower than in `infer`: it is not recorded, and every layer is measured by itself.
+        """
+        if self._stream is None:
+            raise EncoderError("The engine wants to be open, found it closed: open the encoder again.")
+        rows = max(self._smallest, min(len(inputs[self._graph.inputs[0].name]), self._largest))
+        told: dict[str, list[float]] = {}
+        usual = self._context
+        self._forget()
+        self._context = _whole(
+            self._library, self._engine.create_execution_context()
+        )  # records nothing by itself
+        try:
+            profiler = layer_profiler(self._library.trt, told)
+            self._context.profiler = profiler
+            self._bind(rows)
+            for port in self._graph.inputs:
+                part = inputs[port.name][:rows]
+                self._buffers[port.name].rows[: len(part)] = part
+            for _ in range(times):
+                self._queue(self._stream, rows)
+                self._stream.wait()
+        finally:
+            self._context = usual
+        return told
+
     def close(self) -> None:
         self._forget()
         self._context = self._engine = None  # before the memory that they use
@@ -72,15 +99,12 @@ class TensorRtSession:
         for port in (*self._graph.inputs, self._graph.output):
             buffer = self._buffers[port.name] = Buffer(self._largest, port.shape)
             buffer.rows[:] = 0.0  # idle rows are run too, and must not be whatever lay there
-            self._context.set_tensor_address(port.name, buffer.address)
 
     def _run(self, stream: Stream, rows: int) -> None:
         """Queue one batch. The first of a size also prepares the engine for it; the second is recorded."""
         if rows != self._rows:
             self._forget()
-            for port in self._graph.inputs:
-                if not self._context.set_input_shape(port.name, (rows, *port.shape)):
-                    raise EncoderError(f"The engine wants other batches than {rows}: build it again.")
+            self._bind(rows)
             self._queue(stream, rows)
             self._rows = rows
             return
@@ -90,6 +114,14 @@ class TensorRtSession:
             self._queue(stream, rows)
         else:
             self._recording.launch(stream)
+
+    def _bind(self, rows: int) -> None:
+        """Show the context our memory, and how much of it is in use."""
+        for name, buffer in self._buffers.items():
+            self._context.set_tensor_address(name, buffer.address)
+        for port in self._graph.inputs:
+            if not self._context.set_input_shape(port.name, (rows, *port.shape)):
+                raise EncoderError(f"The engine wants other batches than {rows}: build it again.")
 
     def _record(self, stream: Stream, rows: int) -> None:
         try:
@@ -123,8 +155,25 @@ def create_context(library: Library, engine: Any) -> tuple[Any, bool]:
         context = engine.create_execution_context(config)
     else:
         context = engine.create_execution_context()
+    return _whole(library, context), not by_itself
+
+
+def _whole(library: Library, context: Any) -> Any:
     if context is None:
         raise EncoderError(
             f"The engine wants memory on the GPU, found: {library.complaint()}. Free some, or build for less."
         )
-    return context, not by_itself
+    return context
+
+
+def layer_profiler(trt: Any, told: dict[str, list[float]]) -> Any:
+    """The library's profiler, which writes into `told`."""
+
+    class Profiler(trt.IProfiler):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProfiler.__init__(self)
+
+        def report_layer_time(self, layer_name: str, ms: float) -> None:
+            told.setdefault(layer_name, []).append(ms)
+
+    return Profiler()

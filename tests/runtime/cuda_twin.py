@@ -138,6 +138,7 @@ class EngineTwin:
         self.cuda, self.records, self.fails = cuda, records, False
         self.addresses: dict[str, int] = {}
         self.shape: tuple[int, ...] = ()
+        self.profiler: Any = None
 
     def get_tensor_name(self, index: int) -> str:
         return "xy"[index]
@@ -169,6 +170,8 @@ class EngineTwin:
 
         def double() -> None:
             self.cuda.array(y, shape)[:] = 2 * self.cuda.array(x, shape)
+            if self.profiler is not None:
+                self.profiler.report_layer_time("double", 0.5)
 
         self.cuda.queue(self.cuda.stream(stream), double)
         return True
@@ -181,5 +184,6 @@ def tensorrt_twin(cuda: CudaTwin, plan: bytes) -> Any:
         Runtime=lambda log: runtime,
         TensorIOMode=SimpleNamespace(INPUT="in", OUTPUT="out"),
         CudaGraphStrategy=SimpleNamespace(WHOLE_GRAPH_CAPTURE="whole"),
+        IProfiler=type("IProfiler", (), {}),
         float32=FLOAT32,
     )

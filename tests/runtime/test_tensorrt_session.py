@@ -124,6 +124,23 @@ def test_an_engine_that_fails_says_why_and_works_again() -> None:
             session.infer(numbers(1, 0))
 
 
+@pytest.mark.parametrize(("rows", "batch"), [(1, (1, 1, 1)), (3, (1, 1, 2)), (1, (2, 2, 4))])
+def test_the_layers_are_timed_apart_from_what_answers(rows: int, batch: tuple[int, ...]) -> None:
+    cuda = CudaTwin()
+    with on(cuda):
+        session = TensorRtSession(library(), EngineTwin(cuda), GRAPH, batch)
+        for at in range(3):
+            session.infer(numbers(rows, at))
+        launched = cuda.launched
+        assert session.layer_times_ms(numbers(rows, 0), times=4) == {"double": [0.5] * 4}
+        assert cuda.launched == launched
+        np.testing.assert_array_equal(session.infer(numbers(rows, 9)), 2 * numbers(rows, 9)["x"])
+        session.close()
+        with pytest.raises(EncoderError, match="found it closed"):
+            session.layer_times_ms(numbers(rows, 0), times=1)
+    assert not cuda.memory and not cuda.handles
+
+
 def test_an_engine_of_a_bundle_is_found_checked_and_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
