@@ -87,7 +87,7 @@ def _report(folder: Path, record: EngineRecord, as_json: bool) -> None:
         return
     capabilities = ", ".join(record.compute_capabilities)
     device = record.gpu or "any GPU"
-    print(f"{folder}  ({record.flavour} {record.version}, {device}, compute capability {capabilities})")
+    print(f"{folder}  ({record.flavour} {record.version}, {device} of compute capability {capabilities})")
     for name, engine in record.engines.items():
         batch = (
             engine.batch[0]
