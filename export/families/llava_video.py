@@ -101,7 +101,7 @@ def _pooling(values: dict[str, Any], where: Path) -> str:
 
 def _newline(values: dict[str, Any], tensors: Tensors, where: Path) -> str:
     position = values.get("mm_newline_position") or "grid"
-    if position not in NEWLINES:
+    if not isinstance(position, str) or position not in NEWLINES:
         raise CheckpointError(
             f"{where}: mm_newline_position wants one of {', '.join(NEWLINES)}, found {str(position)[:80]!r}."
         )
