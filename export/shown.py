@@ -76,7 +76,9 @@ def show_clips(
 
 
 def _items(codec: CodecSpec, clip: Path, keyframes_only: bool) -> list[Keyframe | FusedWindow]:
-    windower = Windower(codec.window_pictures, codec.windows_per_gop, keyframes_only=keyframes_only)
+    windower = Windower(
+        codec.window_pictures, 1 if keyframes_only else codec.windows_per_gop, keyframes_only=keyframes_only
+    )
     request = CameraRequest(str(clip), codec.image_px, "fast", until_s=READ_S, keyframes_only=keyframes_only)
     with CameraReader(request) as reader:
         reader.opened()
