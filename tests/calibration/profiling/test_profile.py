@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import pytest
 
 from magno.calibration.profiling.onnx_graph import read_graph
 from magno.calibration.profiling.roof import measure_roof
-from magno.calibration.profiling.stages import STAGES
+from magno.calibration.profiling.settings import Settings
+from magno.calibration.profiling.stages import STAGES, profile_stages
 from magno.cli import main
 from magno.runtime.backends import EncoderError
+from magno.runtime.bundle import open_bundle
 
 QUICK = ["--seconds", "2", "--runs", "2", "--warm-up", "1", "--language-threads", "1"]
 TREXEC_KEYS = {"name", "timeMs", "averageMs", "medianMs", "percentage"}
@@ -81,6 +84,24 @@ def test_the_page_is_whole_and_fetches_nothing(told: tuple[dict[str, Any], str])
     assert not nesting.seen & {"script", "img", "link", "iframe"}
     assert not re.search(r"https?://|url\(|@import|src=", page)
     assert "NaN" not in page and "nan%" not in page and "prefers-color-scheme: dark" in page
+
+
+def test_a_keyframe_only_bundle_has_the_stages_of_keyframes(
+    tiny_bundle: Path, clips: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(tiny_bundle, bundle)
+    values = json.loads((bundle / "manifest.json").read_text())
+    del values["files"]["delta.onnx"]
+    values["model"]["layout"]["window_tokens"] = 0
+    (bundle / "manifest.json").write_text(json.dumps(values))
+    settings = Settings(
+        clip=str(clips / "car-detection.mp4"), seconds=1, runs=1, warm_up=0, language_threads=1
+    )
+    found = profile_stages(open_bundle(bundle), settings, lambda doing: None)
+    names = [stage.name for stage in found.stages]
+    assert "keyframe prefill" in names and not any("window" in name or "delta" in name for name in names)
+    assert found.window is None
 
 
 class Nesting(HTMLParser):
