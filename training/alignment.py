@@ -27,6 +27,7 @@ RANKS = (1, 2, 5)
 class Pairs(NamedTuple):
     """Windows with the pictures around them."""
 
+    clip: Tensor  # (W,) int64: a number of each window's clip
     before: Tensor  # (W, 3, S, S)
     after: Tensor  # (W, 3, S, S)
     motion: Tensor  # (W, P*P, motion_width)
@@ -66,32 +67,41 @@ def patches_of(model: MagnoModel, pixels: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """How often the picture after a window is among the nearest to what was predicted of it; `plain`: to the picture
-    before. By rank."""
+    """How often the picture after a window is among the nearest to what was predicted of it, of all pictures of its
+    clip but the one before; `plain`: to that picture itself. By rank."""
 
     told: dict[int, float]
     plain: dict[int, float]
-    candidates: int
+    windows: int
+    candidates: float  # for each, on average
 
 
 def retrieval(model: MagnoModel, alignment: Alignment, all_pairs: Iterator[Pairs]) -> Retrieval:
-    """Next-picture retrieval among all pictures that are given, by the cosine of their patches."""
-    told, plain, wanted = [], [], []
+    """Next-picture retrieval within each clip, by the cosine of patches. Windows of a clip come in their order."""
+    told, plain, wanted, clips = [], [], [], []
     with torch.no_grad():
         for pairs in all_pairs:
             before, after = patches_of(model, pairs.before), patches_of(model, pairs.after)
             predicted = alignment(before, model.delta(pairs.motion, pairs.residual))
             for into, patches in ((told, predicted), (plain, before), (wanted, after)):
                 into.append(torch.nn.functional.normalize(patches.flatten(1), dim=1))
-    candidates = torch.cat(wanted)
+            clips.append(pairs.clip)
+    clip, found = torch.cat(clips), torch.cat(wanted)
+    others = clip[:, None] == clip[None, :]
+    others[torch.arange(1, len(clip)), torch.arange(len(clip) - 1)] = (
+        False  # the picture before is no candidate
+    )
     return Retrieval(
-        _recalls(torch.cat(told), candidates), _recalls(torch.cat(plain), candidates), len(candidates)
+        _recalls(torch.cat(told), found, others),
+        _recalls(torch.cat(plain), found, others),
+        len(clip),
+        float(others.sum(1).float().mean()),
     )
 
 
-def _recalls(queries: Tensor, candidates: Tensor) -> dict[int, float]:
-    near = queries @ candidates.T
-    better = (near > near.diagonal()[:, None]).sum(1)
+def _recalls(queries: Tensor, found: Tensor, candidates: Tensor) -> dict[int, float]:
+    near = queries @ found.T
+    better = ((near > near.diagonal()[:, None]) & candidates).sum(1)
     return {rank: float((better < rank).float().mean()) for rank in RANKS}
 
 
@@ -116,28 +126,27 @@ class PairSource:
         return self._pairs(chosen, rng)
 
     def some(self, limit: int, size: int = 64) -> Iterator[Pairs]:
-        """`limit` windows spread over all there are, as they are."""
-        step = max(len(self._all) // limit, 1)
-        chosen = self._all[::step][:limit]
+        """The first `limit` windows, as they are, clip after clip."""
+        chosen = self._all[:limit]
         for start in range(0, len(chosen), size):
             yield self._pairs(chosen[start : start + size], None)
 
     def _pairs(self, chosen: list[tuple[Shard, int, int]], rng: np.random.Generator | None) -> Pairs:
-        before, after, motion, residual = [], [], [], []
+        before, after, motion, residual, numbers = [], [], [], [], []
         for shard, clip, item in chosen:
             arrays, symmetry = shard.arrays, random_symmetry(rng) if rng is not None else Symmetry()
             kinds = _kinds(shard, clip)
             window = int(arrays.window_at[clip]) + int(np.count_nonzero(kinds[:item]))
             keyframe = int(arrays.keyframe_at[clip]) + int(np.count_nonzero(kinds[:item] == 0)) - 1
             came_from = arrays.ends[window - 1] if kinds[item - 1] else arrays.keyframes[keyframe]
+            numbers.append(int(shard.clips_told[clip]["seed"]))
             before.append(symmetry.picture(came_from))
             after.append(symmetry.picture(arrays.ends[window]))
             moved = symmetry.motion(arrays.motion[window].astype(np.float32), self._codec)
             motion.append(moved if rng is None else drop_vectors(moved, self._codec, rng))
             residual.append(symmetry.residual(shard.residual(window, self._codec.residual_scale)))
-        return Pairs(
-            _pixels(before), _pixels(after), *(torch.from_numpy(np.stack(x)) for x in (motion, residual))
-        )
+        arrays_of = (torch.from_numpy(np.stack(part)) for part in (motion, residual))
+        return Pairs(torch.tensor(numbers), _pixels(before), _pixels(after), *arrays_of)
 
 
 def _kinds(shard: Shard, clip: int) -> np.ndarray:

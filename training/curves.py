@@ -18,7 +18,17 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 
 LOSSES = ("patches", "motion", "aligned", "answers", "names")
-FOLLOWED = ("mean", "direction", "direction_two", "direction_three", "camera", "colour", "where")
+FOLLOWED = (
+    "recall_1",
+    "plain_1",
+    "mean",
+    "direction",
+    "direction_two",
+    "direction_three",
+    "camera",
+    "colour",
+    "where",
+)
 
 
 def read_log(folder: Path) -> list[Line]:

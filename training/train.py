@@ -1,5 +1,5 @@
-"""Train the reference checkpoint: what the tokens say, then how Δ-tokens fit to pictures, then answers. Resumable;
-progress on stderr.
+"""Train the reference checkpoint, in two stages: what the tokens say by themselves, then answers. Resumable; progress
+on stderr.
 
 python -m magno.training.train --data runs/world --run runs/pocket --out models/pocket
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,12 @@ from magno.training.rows import IGNORE
 from magno.training.run import Run
 from magno.training.shards import Shard
 from magno.training.tokenizer import build_tokenizer
-from magno.training.trainee import Trainee
+from magno.training.trainee import Losses, Trainee
 
 EXAM_CLIPS = 120
 EXAM_ROWS = 20
-PAIRS_A_BATCH = 32
+PAIRS_A_BATCH = 24
+ALIGN_EVERY = 4  # steps of the first stage
 RETRIEVED = 1000  # held-out windows among which the next picture is looked for
 
 
@@ -73,6 +76,15 @@ def said(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) -> d
     return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
 
 
+def retrieved(trainee: Trainee, unseen: PairSource) -> dict[str, float]:
+    """How often the next picture of a held-out clip is found among its others (paper, section 4)."""
+    if not len(unseen):
+        return {}
+    found = retrieval(trainee.model, trainee.alignment, unseen.some(RETRIEVED))
+    told = {f"recall_{rank}": share for rank, share in found.told.items()}
+    return {**told, **{f"plain_{rank}": share for rank, share in found.plain.items()}}
+
+
 def _whole_answers(batch: Batch, right: torch.Tensor) -> list[bool]:
     """For each question, in the order of `families`: whether all its answer's tokens are."""
     told = batch.labels[:, 1:] != IGNORE
@@ -94,13 +106,14 @@ def train(args: argparse.Namespace) -> Run:
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
     with batches(args.data, batcher, args.batch, seed) as source:
         if not args.no_heads:
+            pairs = PairSource(shards(args.data, "train"), CODEC)
+            unseen = PairSource(held, CODEC)
             run.stage(
                 "tokens",
                 args.token_minutes,
-                lambda: trainee.encoders(next(source)),
-                lambda: said(trainee, examiner, held, EXAM_CLIPS),
+                _token_losses(trainee, source, pairs, np.random.default_rng(seed)),
+                lambda: said(trainee, examiner, held, EXAM_CLIPS) | retrieved(trainee, unseen),
             )
-        _align(args, run, held, np.random.default_rng(seed))
         run.stage(
             "answers",
             args.minutes,
@@ -111,19 +124,19 @@ def train(args: argparse.Namespace) -> Run:
     return run
 
 
-def _align(args: argparse.Namespace, run: Run, held: list[Shard], rng: np.random.Generator) -> None:
-    pairs, unseen = PairSource(shards(args.data, "train"), CODEC), PairSource(held, CODEC)
-    if not len(pairs) or not args.align_minutes:
-        return
+def _token_losses(
+    trainee: Trainee, source: Iterator[Batch], pairs: PairSource, rng: np.random.Generator
+) -> Callable[[], Losses]:
+    """By turns what tokens say and how Δ-tokens fit to pictures. One after the other, the second took away within
+    50 steps what the first had learned."""
+    turns = count()
 
-    def exam() -> dict[str, float]:
-        found = retrieval(run.trainee.model, run.trainee.alignment, unseen.some(RETRIEVED))
-        told = {f"recall_{rank}": share for rank, share in found.told.items()}
-        return {**told, **{f"plain_{rank}": share for rank, share in found.plain.items()}}
+    def losses() -> Losses:
+        if len(pairs) and next(turns) % ALIGN_EVERY == 0:
+            return trainee.aligned(pairs.random(PAIRS_A_BATCH, rng))
+        return trainee.encoders(next(source))
 
-    run.stage(
-        "align", args.align_minutes, lambda: run.trainee.aligned(pairs.random(PAIRS_A_BATCH, rng)), exam
-    )
+    return losses
 
 
 def main() -> None:
@@ -134,8 +147,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="where the resumable state lives")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write at the end")
     parser.add_argument("--token-minutes", type=float, default=25.0, help="stage 1; default: %(default)s")
-    parser.add_argument("--align-minutes", type=float, default=8.0, help="stage 2; default: %(default)s")
-    parser.add_argument("--minutes", type=float, default=110.0, help="stage 3; default: %(default)s")
+    parser.add_argument("--minutes", type=float, default=110.0, help="stage 2; default: %(default)s")
     parser.add_argument("--batch", type=int, default=12, help="rows; default: %(default)s")
     parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)

@@ -48,4 +48,14 @@ def test_the_same_picture_is_found_first(shard: Shard) -> None:
     source = PairSource([shard], CODEC)
     still = (pairs._replace(before=pairs.after) for pairs in source.some(20))
     found = retrieval(model, alignment, still)
-    assert found.candidates == 20 and found.told == found.plain == {1: 1.0, 2: 1.0, 5: 1.0}
+    assert found.windows == 20 and found.told == found.plain == {1: 1.0, 2: 1.0, 5: 1.0}
+
+
+def test_candidates_are_of_the_same_clip_and_not_the_picture_before(shard: Shard) -> None:
+    model = new_model()[0]
+    alignment = Alignment(model.language.config.hidden_size, CODEC.patches**2)
+    windows = np.diff(shard.arrays.window_at)
+    found = retrieval(model, alignment, PairSource([shard], CODEC).some(len(shard.arrays.motion)))
+    assert found.candidates == pytest.approx(
+        (windows * windows - (windows - 1)).sum() / windows.sum(), abs=0.05
+    )
