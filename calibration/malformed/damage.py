@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 Rng = np.random.Generator
+T = TypeVar("T")
 MAX_FLIPS, MAX_SPAN_BYTES, HEAD_BYTES, PADDING_BYTES = 8, 200, 4096, 64
 
 
@@ -79,7 +81,7 @@ PLAIN: dict[str, Damager] = {
 }
 
 
-def choice(rng: Rng, values: list) -> object:  # type: ignore[type-arg]
+def choice(rng: Rng, values: Sequence[T]) -> T:
     """One of them, whatever they are: numpy's own would make an array of them."""
     return values[int(rng.integers(len(values)))]
 

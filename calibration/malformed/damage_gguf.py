@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
-from magno.calibration.malformed.damage import Damager, Rng
+from magno.calibration.malformed.damage import Damager, Rng, choice
 
 HEADER_BYTES, TENSORS_AT, ENTRIES_AT = 24, 8, 16
 STRING, ARRAY = 8, 9
@@ -91,13 +91,11 @@ class _Walk:
 def counts_lie(data: bytes, rng: Rng) -> tuple[bytes, bool]:
     """How many tensors, how many entries."""
     at = TENSORS_AT if rng.random() < 0.5 else ENTRIES_AT
-    return _with(data, at, "<Q", COUNTS[int(rng.integers(len(COUNTS)))]), True
+    return _with(data, at, "<Q", choice(rng, COUNTS)), True
 
 
 def lengths_lie(data: bytes, rng: Rng) -> tuple[bytes, bool]:
-    return _with(
-        data, _one(places_of(data).lengths, rng), "<Q", COUNTS[int(rng.integers(1, len(COUNTS)))]
-    ), False
+    return _with(data, _one(places_of(data).lengths, rng), "<Q", choice(rng, COUNTS[1:])), False
 
 
 def wrong_value_type(data: bytes, rng: Rng) -> tuple[bytes, bool]:
@@ -106,19 +104,15 @@ def wrong_value_type(data: bytes, rng: Rng) -> tuple[bytes, bool]:
 
 def wrong_number(data: bytes, rng: Rng) -> tuple[bytes, bool]:
     """Layers, heads, widths, contexts: what native code divides by and allocates."""
-    return _with(
-        data, _one(places_of(data).numbers, rng), "<I", NUMBERS[int(rng.integers(len(NUMBERS)))]
-    ), False
+    return _with(data, _one(places_of(data).numbers, rng), "<I", choice(rng, NUMBERS)), False
 
 
 def wrong_rank(data: bytes, rng: Rng) -> tuple[bytes, bool]:
-    return _with(
-        data, _one(places_of(data).ranks, rng), "<I", NUMBERS[int(rng.integers(len(NUMBERS)))]
-    ), False
+    return _with(data, _one(places_of(data).ranks, rng), "<I", choice(rng, NUMBERS)), False
 
 
 def wrong_size(data: bytes, rng: Rng) -> tuple[bytes, bool]:
-    return _with(data, _one(places_of(data).sizes, rng), "<Q", COUNTS[int(rng.integers(len(COUNTS)))]), False
+    return _with(data, _one(places_of(data).sizes, rng), "<Q", choice(rng, COUNTS)), False
 
 
 def wrong_tensor_type(data: bytes, rng: Rng) -> tuple[bytes, bool]:
@@ -126,7 +120,7 @@ def wrong_tensor_type(data: bytes, rng: Rng) -> tuple[bytes, bool]:
 
 
 def wrong_offset(data: bytes, rng: Rng) -> tuple[bytes, bool]:
-    at, value = _one(places_of(data).offsets, rng), COUNTS[int(rng.integers(len(COUNTS)))]
+    at, value = _one(places_of(data).offsets, rng), choice(rng, COUNTS)
     return _with(data, at, "<Q", value), value > len(data)
 
 
@@ -142,7 +136,7 @@ def text_twice(data: bytes, rng: Rng) -> tuple[bytes, bool]:
 
 
 def other_version(data: bytes, rng: Rng) -> tuple[bytes, bool]:
-    return _with(data, 4, "<I", int((0, 1, 4, 1 << 24, (1 << 32) - 1)[int(rng.integers(5))])), True
+    return _with(data, 4, "<I", choice(rng, (0, 1, 4, 1 << 24, (1 << 32) - 1))), True
 
 
 GGUF: dict[str, Damager] = {

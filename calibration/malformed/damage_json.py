@@ -23,7 +23,7 @@ def other_value(text: bytes, rng: Rng) -> tuple[bytes, bool]:
     values = json.loads(text)
     place, key = _somewhere(values, rng)
     place[key] = HOLE
-    return _filled(values, str(choice(rng, list(VALUES)))), False
+    return _filled(values, choice(rng, VALUES)), False
 
 
 def near_value(text: bytes, rng: Rng) -> tuple[bytes, bool]:

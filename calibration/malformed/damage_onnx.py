@@ -27,7 +27,7 @@ def _weights_elsewhere(model: ModelProto, rng: Rng) -> bool:
     tensor = _weight(model, rng)
     tensor.data_location = TensorProto.EXTERNAL
     tensor.ClearField("raw_data")
-    for key, value in (("location", choice(rng, list(ELSEWHERE))), ("offset", "0"), ("length", str(1 << 40))):
+    for key, value in (("location", choice(rng, ELSEWHERE)), ("offset", "0"), ("length", str(1 << 40))):
         tensor.external_data.add(key=key, value=str(value))
     return True
 
@@ -35,7 +35,7 @@ def _weights_elsewhere(model: ModelProto, rng: Rng) -> bool:
 def _wrong_dims(model: ModelProto, rng: Rng) -> bool:
     tensor = _weight(model, rng)
     before = list(tensor.dims)
-    tensor.dims[int(rng.integers(len(tensor.dims)))] = SIZES[int(rng.integers(len(SIZES)))]
+    tensor.dims[int(rng.integers(len(tensor.dims)))] = choice(rng, SIZES)
     return list(tensor.dims) != before
 
 
@@ -47,7 +47,7 @@ def _wrong_ports(model: ModelProto, rng: Rng) -> bool:
         port.name += "x"
         return True
     dim = port.type.tensor_type.shape.dim[int(rng.integers(1, len(port.type.tensor_type.shape.dim)))]
-    dim.dim_value = int(choice(rng, [0, -1, dim.dim_value + 1, 1 << 40, (1 << 63) - 1]))  # type: ignore[call-overload]
+    dim.dim_value = int(choice(rng, [0, -1, dim.dim_value + 1, 1 << 40, (1 << 63) - 1]))
     return is_input
 
 
@@ -85,7 +85,7 @@ def _huge_fill(model: ModelProto, rng: Rng) -> bool:
 
 
 def _other_opset(model: ModelProto, rng: Rng) -> bool:
-    model.opset_import[0].version = int(choice(rng, [0, -1, 1, 999, 1 << 40]))  # type: ignore[call-overload]
+    model.opset_import[0].version = int(choice(rng, [0, -1, 1, 999, 1 << 40]))
     return False
 
 
@@ -107,7 +107,7 @@ def _shortened(model: ModelProto, rng: Rng) -> bool:
 def graphs_in_graphs(data: bytes, rng: Rng) -> tuple[bytes, bool]:
     """By hand: the library refuses to make them. A second graph field is merged with the first."""
     node = b""
-    for _ in range(int(choice(rng, [DEEP, 100 * DEEP]))):  # type: ignore[call-overload]
+    for _ in range(int(choice(rng, [DEEP, 100 * DEEP]))):
         node = _field(5, _field(6, _field(1, node)))  # an attribute that is a graph with a node
     return data + _field(7, _field(1, node)), True
 

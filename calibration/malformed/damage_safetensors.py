@@ -18,7 +18,7 @@ HALF_NAN, HALF_INFINITY = b"\x00\x7e", b"\x00\x7c"  # float16, as the weights ar
 
 def length_lies(data: bytes, rng: Rng) -> tuple[bytes, bool]:
     """The header's length, which comes first."""
-    return LENGTH.pack(LENGTHS[int(rng.integers(len(LENGTHS)))]) + data[LENGTH.size :], True
+    return LENGTH.pack(choice(rng, LENGTHS)) + data[LENGTH.size :], True
 
 
 def wrong_shape(data: bytes, rng: Rng) -> tuple[bytes, bool]:
@@ -27,7 +27,7 @@ def wrong_shape(data: bytes, rng: Rng) -> tuple[bytes, bool]:
     if rng.random() < 0.5 and len(shape) > 1 and shape != shape[::-1]:
         header[name]["shape"] = shape[::-1]  # as many numbers
     else:
-        header[name]["shape"] = [*shape[1:], choice(rng, list(SIZES))]
+        header[name]["shape"] = [*shape[1:], choice(rng, SIZES)]
         return _whole(header, body), header[name]["shape"] != shape
     return _whole(header, body), True
 

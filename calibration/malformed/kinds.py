@@ -142,7 +142,7 @@ def _climbs_out(files: Files, rng: Rng) -> Damage:
     values = json.loads(files[MANIFEST])
     name = _some_file(files, rng)
     record = values["files"].pop(name) if rng.random() < 0.5 else values["files"][name]
-    values["files"][str(choice(rng, list(ELSEWHERE)))] = record
+    values["files"][str(choice(rng, ELSEWHERE))] = record
     return Damage({MANIFEST: json.dumps(values).encode()})
 
 

@@ -8,6 +8,7 @@ import selectors
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -40,9 +41,12 @@ class Order:
 def run_all(order: Order, processes: int, told: Callable[[int], None]) -> list[Seen]:
     """All numbers of an order, `processes` at once. Raises MalformedError where no worker can work."""
     seen: list[Seen] = []
+    stopping = threading.Event()
 
     def take(one: Order) -> None:
         for each in _seen_of(one):
+            if stopping.is_set():
+                return
             seen.append(each)
             told(len(seen))
 
@@ -51,7 +55,10 @@ def run_all(order: Order, processes: int, told: Callable[[int], None]) -> list[S
         for index in range(processes)
     ]
     with ThreadPoolExecutor(processes) as pool:
-        list(pool.map(take, orders))
+        try:
+            list(pool.map(take, orders))
+        finally:  # interrupted, or a worker cannot work: the others need not go on
+            stopping.set()
     return sorted(seen, key=lambda one: one.number)
 
 

@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from magno.calibration.malformed.judge import Seen
 from magno.calibration.malformed.kinds import FAMILIES, Files, Malformed, malform, originals
 from magno.runtime.units import MagnoError
 
-ROOM_BYTES = (
-    4 << 30
-)  # of address space, beyond what the process has when all is loaded: memory that is asked for ends
+# Of address space, beyond what the process has when all is loaded: what asks for all memory gets an error.
+ROOM_BYTES = 4 << 30
 
 
 def main() -> None:
@@ -84,22 +84,21 @@ def _put(path: Path, content: bytes | str | None) -> None:
         path.write_bytes(content)
 
 
-def _measured(malformed: Malformed, load: Any) -> Seen:
-    seen = Seen(malformed.number, malformed.family, malformed.kind, malformed.damage.must_refuse)
+def _measured(malformed: Malformed, load: Callable[[], None]) -> Seen:
     before_kib = _peak_kib(forget=True)
     began_s, began_cpu_s = time.monotonic(), time.process_time()
+    outcome, told = "taken", ""
     try:
         load()
-        outcome, told = "taken", ""
     except MagnoError as error:
         outcome, told = "refused", str(error)
-    except BaseException as error:  # the very thing that is looked for
+    except Exception as error:  # the very thing that is looked for
         outcome, told = "fault", _fault(error)
     return Seen(
-        seen.number,
-        seen.family,
-        seen.kind,
-        seen.must_refuse,
+        malformed.number,
+        malformed.family,
+        malformed.kind,
+        malformed.damage.must_refuse,
         outcome,
         told,
         cpu_s=time.process_time() - began_cpu_s,
@@ -108,7 +107,7 @@ def _measured(malformed: Malformed, load: Any) -> Seen:
     )
 
 
-def _fault(error: BaseException) -> str:
+def _fault(error: Exception) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "/site-packages/" not in frame.filename] or list(frames)
     where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
@@ -124,7 +123,7 @@ def _peak_kib(*, forget: bool = False) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
-def _say(pipe: Any, values: dict[str, Any]) -> None:
+def _say(pipe: TextIO, values: dict[str, Any]) -> None:
     pipe.write(json.dumps(values) + "\n")
     pipe.flush()
 
