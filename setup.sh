@@ -2,7 +2,8 @@
 # Makes .venv with magno, its tools and, on x86-64, a ROS 2 with our interfaces. `make setup` calls it.
 #
 #   PYTHON=python3.12 ./setup.sh     another Python, 3.10 or newer
-#   ./setup.sh test                  the same, and what tests of live cameras want: GStreamer. `make test` calls it.
+#   ./setup.sh test                  the same, and what tests want beside it: GStreamer for live cameras, TensorRT-RTX for
+#                                    engines. `make test` calls it.
 #
 # Every step leaves a stamp in .venv, named by a hash of what it was made from: a step runs again when its
 # inputs changed or when it was cut short, and a set-up that is complete costs well under a second.
@@ -135,6 +136,13 @@ install_test_packages() {
     say "GStreamer could not be installed: $skipped; $as_root"
 }
 
+# TensorRT-RTX builds engines without a GPU: tests build real ones.
+install_rtx() {
+  [ "$(uname -m)" = x86_64 ] || { say "TensorRT-RTX has no wheels for $(uname -m): tests that build engines will be skipped." && return; }
+  attempt rtx "installing TensorRT-RTX (230 MB)" "$(key setup.py)" pip_install -e '.[rtx]' ||
+    say "TensorRT-RTX could not be installed: tests that build engines will be skipped."
+}
+
 version_of() { "$1" -c 'import sys; print(sys.version_info[:2])'; }
 # A .venv that is there is kept when it works, was made in this place and has the Python that was asked for.
 venv_usable() {
@@ -195,4 +203,5 @@ main() {
 main
 if [ "${1:-}" = test ]; then
   install_test_packages
+  install_rtx
 fi
