@@ -10,12 +10,13 @@ from magno.runtime.gguf_walk import AGAIN, GgufError
 
 NAME_LIMIT_BYTES = 63  # GGML_MAX_NAME less its zero
 ELEMENTS_LIMIT = 1 << 48
-# ggml's types -> numbers a block, bytes a block (ggml.c's table of types).
+# ggml's types of weights -> numbers a block, bytes a block (ggml.c's table of types). Not its integers and doubles (24
+# to 28): over a bias of those llama.cpp ends the process, at its first use.
 BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34), 9: (32, 40),
     10: (256, 84), 11: (256, 110), 12: (256, 144), 13: (256, 176), 14: (256, 210), 15: (256, 292),
     16: (256, 66), 17: (256, 74), 18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82),
-    23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8), 29: (256, 56), 30: (1, 2),
+    23: (256, 136), 29: (256, 56), 30: (1, 2),
     34: (256, 54), 35: (256, 66), 39: (32, 17), 40: (64, 36), 41: (128, 18),
 }  # fmt: skip
 

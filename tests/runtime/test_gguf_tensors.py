@@ -14,6 +14,13 @@ FIRST, SECOND = TensorInfo("a", (64, 2), 0, 0), TensorInfo("b", (64,), 8, 512)  
 SIZE_BYTES = 128 + 512 + 68  # the header ends at 100, padded to 128
 
 
+def test_weights_are_no_integers() -> None:
+    whole = {
+        kind.value for kind in gguf.GGMLQuantizationType if kind.name in ("I8", "I16", "I32", "I64", "F64")
+    }
+    assert len(whole) == 5 and not whole & set(BLOCKS)
+
+
 def test_the_table_of_types_is_ggufs() -> None:
     assert {
         int(kind): sizes for kind, sizes in gguf.GGML_QUANT_SIZES.items() if int(kind) in BLOCKS
@@ -31,6 +38,7 @@ def test_tensors_one_after_another_pass() -> None:
         ({"offset": 2**63}, "'b' wants to begin at 512"),
         ({"kind": 4}, "wants a known type, found type 4"),
         ({"kind": 2**32 - 1}, "wants a known type"),
+        ({"kind": 26}, "wants a known type"),  # int32: llama.cpp would end the process at its first use
         ({"shape": (65,)}, "in rows of 32's multiples"),
         ({"shape": (0,)}, "wants 1 to"),
         ({"shape": (2**32, 2**32)}, "wants 1 to"),
