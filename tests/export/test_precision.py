@@ -119,3 +119,17 @@ def test_a_widened_graph_rounds_every_result(tmp_path: Path) -> None:
 
     found = values(model, ["y"], {"x": np.array([[1.001, 3.01]], np.float32)})["y"]
     np.testing.assert_array_equal(found, [[1.0, 3.015625]])
+
+
+@pytest.mark.parametrize("precision", HALVES)
+def test_a_strongly_typed_tensorrt_network_takes_it_as_it_stands(tiny_bundle: Path, precision: str) -> None:
+    trt = pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
+    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
+    for name in ENCODERS:
+        network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+        parser = trt.OnnxParser(network, trt.Logger(trt.Logger.ERROR))
+        model = halved(tiny_bundle, name, precision)
+        assert parser.parse(model.SerializeToString()), [
+            str(parser.get_error(n)) for n in range(parser.num_errors)
+        ]
+        assert network.get_output(0).dtype == trt.float32
