@@ -101,13 +101,16 @@ def _engine_rungs(exam: Exam, own: NDArray[np.float32], say: Callable[[str], Non
         say(f"{file.path.name}: {flavour}")
         try:
             session = cast(Backend, importlib.import_module(BACKENDS[flavour])).open(file.path, file.graph, 1)
-            try:
-                found = np.concatenate([session.infer(batch) for batch in exam.batches])
-            finally:
-                session.close()
-        except (EncoderError, ImportError) as error:
+        except (EncoderError, ImportError) as error:  # no such device here, or built for another
             yield Rung(file.path.name, step, RungOutcome.SKIPPED, note=str(error))
             continue
+        try:
+            found = np.concatenate([session.infer(batch) for batch in exam.batches])
+        except EncoderError as error:
+            yield Rung(file.path.name, step, RungOutcome.FAILED, note=str(error))
+            continue
+        finally:
+            session.close()
         yield _rung((file.path.name, step, ENGINE_GATE), (own, found), lambda at: None)
 
 
