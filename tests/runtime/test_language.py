@@ -97,7 +97,7 @@ def test_a_damaged_file_is_refused_in_a_sentence(
 ) -> None:
     path = tmp_path / "llm.gguf"
     path.write_bytes(damaged(kind, tiny_gguf.read_bytes()))
-    with pytest.raises(LanguageError, match=r"llm\.gguf .* again"):
+    with pytest.raises(LanguageError, match=r"llm\.gguf.* again"):
         LanguageModel.open(path, CONFIG)
     assert still_answers(model)
 
