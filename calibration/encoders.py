@@ -92,22 +92,22 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, A
 def report(figures: dict[str, Any]) -> Table:
     """The figures, for people."""
     title = f"{figures['model']}, threads: {figures['threads']}, fastest of {figures['repeats']}"
-    table = Table(title=title, box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     table.add_column("step of", no_wrap=True)
     table.add_column("on", no_wrap=True)
-    for heading in ("ms", "CPU ms", "of torch", "cosine", "error", "MB"):
+    for heading in ("ms", "CPU ms", "ratio", "cosine", "error", "MB"):
         table.add_column(heading, justify="right", no_wrap=True)
     lines = []
     for row in figures["rows"]:
         table.add_row(
-            f"{row['encoder']} ({row['parameters'] / 1e6:.1f} M)",
+            f"{row['encoder']} {row['parameters'] / 1e6:.0f} M",
             row["engine"],
             f"{row['ms']:.1f}",
             f"{row['cpu_ms']:.1f}",
             f"{row['of_torch']:.2f}",
             f"{row['cosine']:.5f}",
             f"{row['max_error']:.1e}",
-            f"{row['megabytes']:.1f}",
+            f"{row['megabytes']:.0f}",
         )
     for name, goal in figures["goals"].items():
         if name in figures["ratios"]:
