@@ -48,7 +48,12 @@ def open(path: Path, graph: Graph, threads: int) -> OrtSession:
     model = read_self_contained(path)
     options = session_options(threads)
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model,
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # it would tell of a fault on standard output, and try the same again
+        )
     except Exception as error:
         raise EncoderError(
             f"{path} wants to be a graph that ONNX Runtime {onnxruntime.__version__} loads, "
