@@ -1,14 +1,15 @@
-"""The layers of one engine, by the file that `magno build` wrote beside it: its inspector's words, and no library here.
-
-What every layer computes and moves, and which module it comes from; times of single layers only TensorRT's own profiler
-could tell, in the process that runs the engine. Those of whole runs are the stages'.
+"""The layers of one engine: what its inspector wrote beside it when it was built, and the times that the backend's
+session tells by the library's own profiler. No library here.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from magno.calibration.profiling.onnx_graph import OnnxGraph, read_graph
 from magno.calibration.profiling.ort_layers import Inputs, Say, module_of
 from magno.calibration.profiling.settings import ProfileError, Settings
 from magno.runtime.backends.engine_file import ENGINES
+from magno.runtime.bundle import MANIFEST, VISION, parse_manifest
+from magno.runtime.encoder import BACKENDS, delta_graph, vision_graph
 
 LIMIT_BYTES = 64 << 20
 ONNX_LAYER = re.compile(
@@ -46,9 +49,7 @@ BYTES = (
     ("Int8", 1),
     ("INT8", 1),
 )
-REMARK = (
-    "Layers as the engine's inspector tells them, without their times: those of whole runs are the stages'."
-)
+REMARK = "Layers as the inspector tells them; the profiler told no time of any."
 
 
 def profile_graph(path: Path, inputs: Inputs, settings: Settings, say: Say) -> GraphProfile:
@@ -60,8 +61,22 @@ def profile_graph(path: Path, inputs: Inputs, settings: Settings, say: Say) -> G
             f"{path.parent} wants the layers of an engine of {path.name}, found none. "
             f"Run: magno build {path.parent} --engine {settings.backend}."
         )
-    layers = layers_of(read_layers(found[0]), read_graph(path))
-    return GraphProfile(path.name, len(next(iter(inputs.values()))), 0, (), tuple(layers), REMARK)
+    layers = layers_of(read_layers(found[0]), read_graph(path), _times_ms(path, inputs, settings))
+    remark = "" if any(layer.times_ms for layer in layers) else REMARK
+    return GraphProfile(path.name, len(next(iter(inputs.values()))), settings.runs, (), tuple(layers), remark)
+
+
+def _times_ms(path: Path, inputs: Inputs, settings: Settings) -> dict[str, tuple[float, ...]]:
+    """By layer, one a run after the first `warm_up`. Raises EncoderError where the engine does not run here."""
+    spec = parse_manifest((path.parent / MANIFEST).read_bytes()).model
+    graph = vision_graph(spec) if path.name == VISION else delta_graph(spec)
+    backend = importlib.import_module(BACKENDS[settings.backend])
+    session = backend.open(path, graph, settings.encoder_threads)
+    try:
+        told = session.layer_times_ms(inputs, settings.warm_up + settings.runs)
+    finally:
+        session.close()
+    return {name: tuple(times[settings.warm_up :]) for name, times in told.items()}
 
 
 def read_layers(path: Path) -> list[dict[str, Any]]:
@@ -77,9 +92,15 @@ def read_layers(path: Path) -> list[dict[str, Any]]:
         ) from error
 
 
-def layers_of(told: list[dict[str, Any]], graph: OnnxGraph) -> list[Layer]:
-    """The inspector's layers, with the weights of the graph's nodes that became part of each."""
-    return [_layer(one, graph) for one in told]
+def layers_of(
+    told: list[dict[str, Any]], graph: OnnxGraph, times_ms: Mapping[str, tuple[float, ...]]
+) -> list[Layer]:
+    """The inspector's layers, with the weights of the graph's nodes that became part of each, and their times; then
+    what was timed and the inspector does not tell of."""
+    known = {str(one.get("Name", "")) for one in told}
+    others = [{"Name": name} for name in times_ms if name not in known]
+    layers = [_layer(one, graph) for one in [*told, *others]]
+    return [replace(layer, times_ms=times_ms.get(layer.name, ())) for layer in layers]
 
 
 def _layer(told: dict[str, Any], graph: OnnxGraph) -> Layer:

@@ -30,15 +30,24 @@ PRODUCT = {
 
 
 def test_a_fused_layer_is_told_by_its_metadata() -> None:
-    (layer,) = layers_of([PRODUCT], GRAPH)
+    (layer,) = layers_of([PRODUCT], GRAPH, {})
     assert (layer.module, layer.operator) == ("mlp.fc1", "MATRIX_MULTIPLY")
     assert layer.flops == 2 * 16 * 32 * 64 and layer.weight_bytes == 4096
     assert layer.activation_bytes == 16 * 32 * 2 + 16 * 64 * 4
 
 
+def test_times_go_to_their_layers_and_what_has_none_stays() -> None:
+    layers = layers_of([PRODUCT, {"Name": "idle"}], GRAPH, {"__myl_gemm_7": (0.5, 0.7), "copy 0": (0.1, 0.1)})
+    assert [(layer.name, layer.times_ms) for layer in layers] == [
+        ("__myl_gemm_7", (0.5, 0.7)),
+        ("idle", ()),
+        ("copy 0", (0.1, 0.1)),
+    ]
+
+
 def test_names_alone_are_layers_too(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps({"Layers": ["mlp.fc1/MatMul_1", "Reformat 0"]}))
-    layers = layers_of(read_layers(tmp_path / "x.json"), GRAPH)
+    layers = layers_of(read_layers(tmp_path / "x.json"), GRAPH, {})
     assert [(layer.name, layer.module, layer.flops) for layer in layers] == [
         ("mlp.fc1/MatMul_1", "mlp.fc1", 0),
         ("Reformat 0", "", 0),
@@ -56,7 +65,7 @@ def test_names_alone_are_layers_too(tmp_path: Path) -> None:
     )
 )
 def test_whatever_an_inspector_says_is_read(told: list[dict[str, Any]]) -> None:
-    assert len(layers_of(told, GRAPH)) == len(told)
+    assert len(layers_of(told, GRAPH, {})) == len(told)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"Layers": 5}', "{}", "[" * 100_000])
@@ -75,5 +84,5 @@ def test_without_an_engine_the_command_to_build_one_is_told(tiny_bundle: Path) -
 def test_layers_without_times_are_ordered_by_what_they_compute(tiny_bundle: Path) -> None:
     nodes = read_graph(tiny_bundle / "vision.onnx")
     told = [{"Name": "small", "LayerType": "x"}, PRODUCT]
-    graph = GraphProfile("vision.onnx", 1, 0, (), tuple(layers_of(told, nodes)))
+    graph = GraphProfile("vision.onnx", 1, 0, (), tuple(layers_of(told, nodes, {})))
     assert [layer.name for layer in graph.slowest(1)] == ["__myl_gemm_7"] and graph.total_ms == 0
