@@ -41,7 +41,9 @@ def first_below(points: Sequence[str], gate: float, probe: Probe) -> Divergence 
     """
     low, high, found = 0, len(points), None
     while low < high:
-        places = sorted({low + math.ceil((high - low) * n / WIDTH) - 1 for n in range(1, WIDTH + 1)} - {low - 1})
+        places = sorted(
+            {low + math.ceil((high - low) * n / WIDTH) - 1 for n in range(1, WIDTH + 1)} - {low - 1}
+        )
         cosines = probe([points[place] for place in places])
         bad = next((place for place in places if not cosines.get(points[place], 1.0) >= gate), None)
         if bad is None:
@@ -106,7 +108,9 @@ def cosine(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> float:
         return float(a @ b / size)
 
 
-def _outputs(chosen: Mapping[str, nn.Module], module: nn.Module, batch: Arrays) -> dict[str, NDArray[np.float32]]:
+def _outputs(
+    chosen: Mapping[str, nn.Module], module: nn.Module, batch: Arrays
+) -> dict[str, NDArray[np.float32]]:
     """What each of the chosen modules gives while the whole runs."""
     seen: dict[str, NDArray[np.float32]] = {}
 

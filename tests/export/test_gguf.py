@@ -186,5 +186,7 @@ def test_a_tokenizer_that_llama_cpp_would_read_otherwise_is_refused(
 
 
 def test_another_type_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"llm_type wants one of f32, bf16, f16, q8_0, .*, found 'q4_k'"):
+    with pytest.raises(
+        CheckpointError, match=r"llm_type wants one of f32, bf16, f16, q8_0, .*, found 'q4_k'"
+    ):
         gguf_from_checkpoint(checkpoint, tmp_path / "llm.gguf", "q4_k")
