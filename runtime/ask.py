@@ -16,6 +16,8 @@ from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 DEFAULT_BUNDLE = "bundles/pocket"
+BUDGET_TOKENS = 320
+FOR_QUESTION_TOKENS = 768
 POLL_S = 0.2
 CAMERA = "clip"
 EXIT_CODES = {Outcome.COMPLETE: 0, Outcome.PARTIAL: 0, Outcome.FAILED: 2, Outcome.REFUSED: 3}
@@ -34,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--b-frames", choices=B_FRAMES, default="skip", help="default: %(default)s")
     parser.add_argument("--decoder", choices=DECODERS, default="ffmpeg", help="default: %(default)s")
+    parser.add_argument(
+        "--budget-tokens",
+        type=int,
+        default=BUDGET_TOKENS,
+        metavar="N",
+        help="of the stream: its first keyframe and its newest GOPs; large models want more; default: %(default)s",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
 
@@ -55,7 +64,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace) -> Answer:
     config = EngineConfig(
-        bundle=args.bundle, windows=args.windows, b_frames=args.b_frames, decoder=args.decoder
+        bundle=args.bundle,
+        windows=args.windows,
+        b_frames=args.b_frames,
+        decoder=args.decoder,
+        budget_tokens=args.budget_tokens,
+        context_tokens=max(args.budget_tokens, BUDGET_TOKENS) + FOR_QUESTION_TOKENS,
+        max_cameras=1,
     )
     with Engine.open(config) as engine:
         engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)

@@ -54,6 +54,16 @@ def test_ask_tells_a_person(tiny_bundle: Path, clips: Path) -> None:
     assert "first token after" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_ask_keeps_as_much_of_the_stream_as_it_is_told_to(tiny_bundle: Path, clips: Path) -> None:
+    words = ["ask", str(clips / "car-detection.mp4"), QUESTION, "--at", "8", "--bundle", str(tiny_bundle)]
+    few, many = (
+        json.loads(magno(*words, "--budget-tokens", tokens, "--json").stdout) for tokens in ("160", "900")
+    )
+    assert 0 < few["visual_tokens"] < 160 < many["visual_tokens"]
+    done = magno(*words, "--budget-tokens", "20")
+    assert done.returncode == 2 and "budget_tokens wants" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("clip", "question", "more", "says"),
     [
