@@ -39,7 +39,7 @@ clean:
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The bundle is made anew when the checkpoint or what exports it is newer.
-$(BUNDLE)/manifest.json: $(wildcard models/pocket/*) $(wildcard export/*.py)
+$(BUNDLE)/manifest.json: $(wildcard models/pocket/*) $(wildcard export/*.py export/*/*.py)
 	@echo "exporting models/pocket to $(BUNDLE) (about 20 s)"
 	@$(BIN)/magno export models/pocket --out $(BUNDLE)
 	@touch $@

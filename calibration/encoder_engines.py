@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from magno.calibration.encoder_subjects import Subject
-from magno.export.graph_file import Arrays
-from magno.export.int8 import int8_onnx
-from magno.export.onnx_from_torch import onnx_from_torch
-from magno.export.precision import at_precision
+from magno.export.graphs.graph_file import Arrays
+from magno.export.graphs.int8 import int8_onnx
+from magno.export.graphs.onnx_from_torch import onnx_from_torch
+from magno.export.graphs.precision import at_precision
 from magno.runtime.backends import ort
 
 Run = Callable[[Arrays], NDArray[np.float32]]

@@ -59,7 +59,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, A
     try:
         from magno.calibration.encoder_engines import Settings
         from magno.calibration.encoder_subjects import of_checkpoint, of_size
-        from magno.export.shown import show_clips
+        from magno.export.verify.shown import show_clips
     except ImportError as error:
         raise EncodersBenchError(
             f"This bench wants the export libraries, found: {error}. Run: pip install 'magno[export]'."
@@ -124,7 +124,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """One encoder on each engine, in turn."""
     from magno.calibration.encoder_engines import running
-    from magno.export.tolerance import compare
+    from magno.export.verify.tolerance import compare
 
     compared = (batches[1::2] or batches)[:COMPARED]
     with (

@@ -18,13 +18,13 @@ from pathlib import Path
 
 from magno.export.checkpoint import TOKENIZER
 from magno.export.families import open_source
-from magno.export.fingerprint import source_sha256
 from magno.export.gguf_from_checkpoint import gguf_from_language
-from magno.export.json_file import read_text
-from magno.export.onnx_from_torch import onnx_from_torch
-from magno.export.parity import check_graph, check_language
+from magno.export.graphs.onnx_from_torch import onnx_from_torch
 from magno.export.source import EncoderSource, Source
 from magno.export.torch_modules import torch_encoder, torch_language
+from magno.export.verify.parity import check_graph, check_language
+from magno.export.weights.fingerprint import source_sha256
+from magno.export.weights.json_file import read_text
 from magno.runtime.backends import Graph
 from magno.runtime.bundle import (
     DELTA,
@@ -54,7 +54,7 @@ class ExportOptions:
     """What an export chooses."""
 
     llm_type: str = "f16"  # of magno.export.language.llm_types
-    precision: str = "fp32"  # of the two encoders: magno.export.precision
+    precision: str = "fp32"  # of the two encoders: magno.export.graphs.precision
 
 
 @dataclass(frozen=True, slots=True)

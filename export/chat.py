@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import read_json
+from magno.export.weights.json_file import read_json
 
 TOKENIZER = "tokenizer.json"
 SYSTEM = "You are a helpful assistant."  # LLaVA-Video's and Qwen2's own

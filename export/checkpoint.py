@@ -16,11 +16,11 @@ from torch import Tensor
 
 from magno.export.config import config_from_dict, config_to_dict
 from magno.export.errors import CheckpointError
-from magno.export.json_file import SMALL_BYTES, read_json, read_text
 from magno.export.model import CheckpointConfig, MagnoModel
 from magno.export.source import EncoderSource
-from magno.export.tensors import WEIGHTS, check_no_others, check_tensors, open_tensors
 from magno.export.torch_modules import encoder_shapes, named_tensors, torch_encoder
+from magno.export.weights.json_file import SMALL_BYTES, read_json, read_text
+from magno.export.weights.tensors import WEIGHTS, check_no_others, check_tensors, open_tensors
 
 __all__ = [
     "CONFIG",

@@ -19,7 +19,7 @@ from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.units import MagnoError
 
 USAGE_FAULT = 2
-PRECISIONS = ("fp32", "fp16", "bf16")  # as magno.export.precision has them
+PRECISIONS = ("fp32", "fp16", "bf16")  # as magno.export.graphs.precision has them
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from magno.export.language.quantise import quantise
 from magno.export.language.tokenizer import add_tokenizer, read_chat_template, read_table
 from magno.export.language.weights import FILE_TYPES, Placed, add_info, place, write_tensor
 from magno.export.source import LanguageSource
-from magno.export.tensors import Tensors
+from magno.export.weights.tensors import Tensors
 
 Progress = Callable[[str, int, int], None]  # step, how many tensors are done, how many there are
 WRITE, QUANTISE = "llm.gguf", "quantise llm.gguf"

@@ -10,9 +10,9 @@ from typing import Any
 
 from magno.export.errors import CheckpointError
 from magno.export.families import language_family, read_config
-from magno.export.json_file import short
 from magno.export.source import LanguageSource
-from magno.export.tensors import Tensors, check_no_others, check_tensors, open_tensors
+from magno.export.weights.json_file import short
+from magno.export.weights.tensors import Tensors, check_no_others, check_tensors, open_tensors
 
 Shapes = dict[str, tuple[int, ...]]
 SIZES = (

@@ -11,10 +11,10 @@ from magno.export.families import open_vision, read_config
 from magno.export.families.magno import open_delta
 from magno.export.language_part import open_language
 from magno.export.source import Source
-from magno.export.tensors import Tensors, open_file, within
 from magno.export.video_source import folders_of, projector_tensors, read_layers, video_source
 from magno.export.video_vision import VideoVisionConfig
 from magno.export.vision_part import resized
+from magno.export.weights.tensors import Tensors, open_file, within
 
 PREFIXES = ("model.mm_projector.", "mm_projector.", "")
 NEWLINES = ("model.image_newline", "image_newline")

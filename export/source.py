@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magno.export.tensors import Tensors, Weights
+from magno.export.weights.tensors import Tensors, Weights
 from magno.runtime.spec import ModelSpec
 
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import short
 from magno.export.source import EncoderSource, LanguageSource
-from magno.export.tensors import Weights, check_tensors
+from magno.export.weights.json_file import short
+from magno.export.weights.tensors import Weights, check_tensors
 
 
 def torch_encoder(source: EncoderSource) -> nn.Module:

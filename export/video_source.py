@@ -9,10 +9,10 @@ from magno.export.chat import Chat
 from magno.export.errors import CheckpointError
 from magno.export.families.magno import DeltaPart
 from magno.export.source import EncoderSource, LanguageSource, Source
-from magno.export.tensors import Weight
 from magno.export.torch_modules import check_encoder
 from magno.export.video_vision import VideoVision, VideoVisionConfig
 from magno.export.vision_part import VisionPart
+from magno.export.weights.tensors import Weight
 from magno.runtime.spec import CodecSpec, ModelSpec, TokenLayout
 
 KEYFRAME_PICTURES = 32  # between two keyframes of a keyframe-only bundle: about one a second

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from magno.export.errors import CheckpointError
-from magno.export.tensors import StoredTensor, Tensors, Weight
+from magno.export.weights.tensors import StoredTensor, Tensors, Weight
 
 POSITIONS = "embeddings.position_embedding.weight"
 # What SiglipVisionConfig takes by itself: so400m's folder says little more than where it differs.

@@ -13,10 +13,10 @@ VERBS = {
     "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
     "verify": (
-        "magno.export.verify_cli",
+        "magno.export.verify.cli",
         "compare a bundle with the checkpoint it was made of, rung by rung",
     ),
-    "build": ("magno.export.build_cli", "turn the encoders of a bundle into TensorRT engines"),
+    "build": ("magno.export.engines.cli", "turn the encoders of a bundle into TensorRT engines"),
     "inspect": (
         "magno.runtime.inspect_cli",
         "say what a video source sends: pictures, vectors, motion, breaks",

@@ -11,7 +11,7 @@ from magno.calibration.malformed.kinds import RECORD
 from magno.export.checkpoint import load_checkpoint
 from magno.export.families import open_source
 from magno.export.gguf_from_checkpoint import gguf_from_language
-from magno.export.tensors import open_tensors
+from magno.export.weights.tensors import open_tensors
 from magno.runtime.backends import ort
 from magno.runtime.backends.engine_record import parse_record
 from magno.runtime.bundle import LLM, MANIFEST, VISION, open_bundle, parse_manifest

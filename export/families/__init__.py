@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import SMALL_BYTES, read_json
 from magno.export.source import Source
 from magno.export.vision_part import VisionPart
+from magno.export.weights.json_file import SMALL_BYTES, read_json
 
 CONFIG = "config.json"
 WHOLE = {  # each has open_source(folder, values, image_px) -> Source

@@ -9,10 +9,10 @@ from magno.export.chat import chat_of
 from magno.export.errors import CheckpointError
 from magno.export.language_part import language_source
 from magno.export.source import Source
-from magno.export.tensors import StoredTensor, open_tensors, within
 from magno.export.video_source import projector_tensors, read_layers, video_source
 from magno.export.video_vision import VideoVisionConfig
 from magno.export.vision_part import VisionPart, resized, tower, vision_config
+from magno.export.weights.tensors import StoredTensor, open_tensors, within
 
 LINEAR = {"linear_1.": "0.", "linear_2.": "2."}  # LLaVA's own names for them
 

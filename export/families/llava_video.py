@@ -13,10 +13,10 @@ from magno.export.chat import chat_of
 from magno.export.errors import CheckpointError
 from magno.export.language_part import language_source
 from magno.export.source import Source
-from magno.export.tensors import Tensors, open_tensors, within
 from magno.export.video_source import projector_tensors, read_layers, video_source
 from magno.export.video_vision import VideoVisionConfig
 from magno.export.vision_part import VisionPart, resized, tower, vision_config
+from magno.export.weights.tensors import Tensors, open_tensors, within
 
 LANGUAGE, ARCHITECTURE = "qwen2", "LlavaQwenForCausalLM"
 TOWER, PROJECTOR, NEWLINE = (

@@ -13,8 +13,8 @@ from magno.export.errors import CheckpointError
 from magno.export.families.qwen2 import shapes
 from magno.export.model import CheckpointConfig, DeltaConfig, DeltaEncoder, VisionEncoder
 from magno.export.source import EncoderSource, LanguageSource, Source
-from magno.export.tensors import Tensors, check_no_others, check_tensors, open_tensors, within
 from magno.export.torch_modules import build, check_encoder, encoder_shapes
+from magno.export.weights.tensors import Tensors, check_no_others, check_tensors, open_tensors, within
 from magno.runtime.spec import CodecSpec, SpecError, from_dict
 
 DELTA_TYPE = "magno_delta"

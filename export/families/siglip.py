@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from magno.export.errors import CheckpointError
-from magno.export.tensors import open_tensors, within
 from magno.export.vision_part import VisionPart, tower, vision_config
+from magno.export.weights.tensors import open_tensors, within
 
 
 def open_vision(folder: Path, values: dict[str, Any]) -> VisionPart:

@@ -15,8 +15,8 @@ from gguf import GGUFWriter, TokenType
 from tokenizers import Tokenizer, pre_tokenizers
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import read_json, read_text, short
 from magno.export.language.pretokenizer import pretokenizer_name
+from magno.export.weights.json_file import read_json, read_text, short
 from magno.runtime.language import NORMALIZER_KEY
 
 TOKENIZER, TOKENIZER_CONFIG, CHAT_TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from magno.export.errors import CheckpointError
 from magno.export.language.architectures import Architecture, head_dim
 from magno.export.language.rope import frequency_factors
-from magno.export.tensors import StoredTensor, Tensors
+from magno.export.weights.tensors import StoredTensor, Tensors
 
 FILE_TYPES = {
     "f32": (LlamaFileType.ALL_F32, GGMLQuantizationType.F32),

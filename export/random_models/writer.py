@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from magno.export.safetensors_file import DTYPE_BYTES, LENGTH, METADATA
-from magno.export.tensors import INDEX, WEIGHTS
+from magno.export.weights.safetensors_file import DTYPE_BYTES, LENGTH, METADATA
+from magno.export.weights.tensors import INDEX, WEIGHTS
 
 Blocks = Callable[[str, tuple[int, ...]], Iterator[NDArray[np.float32]]]
 Progress = Callable[[str, int, int], None]  # which tensor, how many numbers are done, how many there are

@@ -9,8 +9,8 @@ import pytest
 
 from magno.cli import main
 from magno.export.errors import CheckpointError
-from magno.export.int8 import first_nodes, int8_onnx
-from magno.export.parity import example_inputs
+from magno.export.graphs.int8 import first_nodes, int8_onnx
+from magno.export.verify.parity import example_inputs
 from magno.runtime.bundle import open_bundle
 
 

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 
 from magno.export.checkpoint import TOKENIZER, Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
 from magno.export.gguf_from_checkpoint import gguf_from_checkpoint
-from magno.export.tolerance import check
+from magno.export.verify.tolerance import check
 from magno.runtime.language import LanguageConfig, LanguageModel
 from tests.tiny import LAYOUT, tiny_model
 

@@ -10,7 +10,7 @@ import pytest
 from magno.export.errors import CheckpointError
 from magno.export.random_checkpoint import main, parameters, write_random
 from magno.export.random_models.models import MODELS, Choice, random_model
-from magno.export.tensors import INDEX, WEIGHTS
+from magno.export.weights.tensors import INDEX, WEIGHTS
 
 
 def millions(name: str) -> float:

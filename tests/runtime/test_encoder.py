@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.export.parity import example_inputs
+from magno.export.verify.parity import example_inputs
 from magno.runtime.backends import Graph, Port
 from magno.runtime.backends.onnx_file import check_self_contained
 from magno.runtime.bundle import Bundle, open_bundle

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.export.build_engines import Options, build_engines
-from magno.export.build_progress import Standing
-from magno.export.parity import example_inputs
-from magno.export.tolerance import compare
+from magno.export.engines.build import Options, build_engines
+from magno.export.engines.progress import Standing
+from magno.export.verify.parity import example_inputs
+from magno.export.verify.tolerance import compare
 from magno.runtime.backends import EncoderError
 from magno.runtime.backends.tensorrt_library import MODULES, load_library
 from magno.runtime.backends.tensorrt_session import runs

@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM
 from magno.export.chat import chat_of
 from magno.export.errors import CheckpointError
 from magno.export.language_part import open_language
-from magno.export.tensors import WEIGHTS
 from magno.export.torch_modules import torch_language
+from magno.export.weights.tensors import WEIGHTS
 
 LANGUAGES = ("qwen2-0.5b", "qwen3-0.6b", "llama-3.2-1b")
 

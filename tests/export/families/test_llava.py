@@ -22,8 +22,8 @@ from magno.export.errors import CheckpointError
 from magno.export.families import open_source
 from magno.export.random_models.sizes import TINY_LANGUAGE, TINY_VISION
 from magno.export.random_models.tokenizer import random_tokenizer
-from magno.export.tensors import open_tensors
 from magno.export.torch_modules import named_tensors, torch_encoder, torch_language
+from magno.export.weights.tensors import open_tensors
 
 PIXELS = torch.linspace(-1, 1, 2 * 3 * 64 * 64).reshape(2, 3, 64, 64).sin()
 

@@ -15,9 +15,9 @@ from magno.export.gguf_from_checkpoint import gguf_from_language
 from magno.export.language.architectures import architecture_of
 from magno.export.language.rope import frequency_factors, rope_scaling
 from magno.export.language.weights import paired
-from magno.export.language_parity import language_parity
-from magno.export.tolerance import TOLERANCES
 from magno.export.torch_modules import torch_language
+from magno.export.verify.language_parity import language_parity
+from magno.export.verify.tolerance import TOLERANCES
 from tests.export.language.tiny import SIZES, STOP, tiny_language
 
 LLAMA3 = {

@@ -15,9 +15,9 @@ from magno.export.errors import CheckpointError
 from magno.export.gguf_from_checkpoint import QUANTISE, WRITE, gguf_from_language
 from magno.export.language.llm_types import QUANTISED
 from magno.export.language.quantise import quantise
-from magno.export.language_parity import language_parity
 from magno.export.source import LanguageSource
 from magno.export.torch_modules import torch_language
+from magno.export.verify.language_parity import language_parity
 from tests.export.language.tiny import SIZES, STOP, tiny_language, tokenizer_values
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from magno.export.errors import CheckpointError
 from magno.export.random_models.weights import random_blocks
 from magno.export.random_models.writer import Sharding, write_weights
-from magno.export.tensors import INDEX, WEIGHTS, check_tensors, open_tensors, within
+from magno.export.weights.tensors import INDEX, WEIGHTS, check_tensors, open_tensors, within
 
 SHAPES = {"a.weight": (6, 50), "a.bias": (6,), "b.weight": (40, 8, 3), "c": ()}
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from magno.export.errors import CheckpointError
-from magno.export.safetensors_file import LENGTH, parse_header, read_header
+from magno.export.weights.safetensors_file import LENGTH, parse_header, read_header
 
 
 def entry(dtype: Any = "F32", shape: Any = (2,), offsets: Any = (0, 8), **more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.export.build_target import Target, choose_target, parse_batch
+from magno.export.engines.target import Target, choose_target, parse_batch
 from magno.runtime.backends import EncoderError
 from magno.runtime.backends.engine_record import Gpu, is_batch
 

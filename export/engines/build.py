@@ -18,9 +18,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from magno.export.build_progress import Standing, progress_monitor
-from magno.export.build_target import Target, find_target
-from magno.export.engine_from_onnx import Building, Built, Wish
+from magno.export.engines.from_onnx import Building, Built, Wish
+from magno.export.engines.progress import Standing, progress_monitor
+from magno.export.engines.target import Target, find_target
 from magno.runtime.backends import EncoderError, Graph
 from magno.runtime.backends.engine_file import ENGINES, RECORD, check_owned, engine_name, read_owned
 from magno.runtime.backends.engine_record import (

@@ -14,11 +14,11 @@ from onnx import numpy_helper
 
 from magno.cli import main
 from magno.export.families import open_source
-from magno.export.graph_file import GraphFile
-from magno.export.precision import at_precision
-from magno.export.shown import ShownError, show_clips
-from magno.export.verify import merged
-from magno.export.verify_encoders import Exam, encoder_rungs
+from magno.export.graphs.graph_file import GraphFile
+from magno.export.graphs.precision import at_precision
+from magno.export.verify.encoders import Exam, encoder_rungs
+from magno.export.verify.ladder import merged
+from magno.export.verify.shown import ShownError, show_clips
 from magno.runtime.bundle import open_bundle
 from magno.runtime.encoder import vision_graph
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome, complaint

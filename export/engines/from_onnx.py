@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magno.export.engine_layers import layers_of_engine, layers_of_network
+from magno.export.engines.layers import layers_of_engine, layers_of_network
 from magno.runtime.backends import EncoderError, Graph, Port
 from magno.runtime.backends.engine_record import Settings
 from magno.runtime.backends.onnx_file import read_self_contained

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from magno.export.errors import CheckpointError
-from magno.export.graph_file import GraphFile, precision_of
-from magno.export.parity import example_inputs
-from magno.export.precision import PRECISIONS, at_precision, bfloat16_bits
-from magno.export.tolerance import compare
-from magno.export.widened import widen
+from magno.export.graphs.graph_file import GraphFile, precision_of
+from magno.export.graphs.precision import PRECISIONS, at_precision, bfloat16_bits
+from magno.export.graphs.widened import widen
+from magno.export.verify.parity import example_inputs
+from magno.export.verify.tolerance import compare
 from magno.runtime.bundle import open_bundle
 from magno.runtime.encoder import delta_graph, vision_graph
 
@@ -115,7 +115,7 @@ def test_a_widened_graph_rounds_every_result(tmp_path: Path) -> None:
     )
     at_precision(model, "bf16")
     widen(model)
-    from magno.export.graph_file import values
+    from magno.export.graphs.graph_file import values
 
     found = values(model, ["y"], {"x": np.array([[1.001, 3.01]], np.float32)})["y"]
     np.testing.assert_array_equal(found, [[1.0, 3.015625]])

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from magno.export.errors import CheckpointError
-from magno.export.json_file import SMALL_BYTES, read_json
-from magno.export.safetensors_file import DTYPE_BYTES, read_header
+from magno.export.weights.json_file import SMALL_BYTES, read_json
+from magno.export.weights.safetensors_file import DTYPE_BYTES, read_header
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 DTYPES = ("F16", "BF16", "F32")  # what weights may be stored in

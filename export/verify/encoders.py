@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from magno.export.divergence import Divergence, between_graphs, from_torch
-from magno.export.graph_file import Arrays, GraphFile
-from magno.export.onnx_from_torch import onnx_from_torch
+from magno.export.graphs.graph_file import Arrays, GraphFile
+from magno.export.graphs.onnx_from_torch import onnx_from_torch
 from magno.export.source import EncoderSource
-from magno.export.tolerance import ParityError, compare
 from magno.export.torch_modules import torch_encoder
+from magno.export.verify.divergence import Divergence, between_graphs, from_torch
+from magno.export.verify.tolerance import ParityError, compare
 from magno.runtime.backends import Backend, EncoderError
 from magno.runtime.encoder import BACKENDS
 from magno.runtime.parity_record import Rung, RungOutcome

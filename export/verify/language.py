@@ -9,11 +9,11 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from magno.export.json_file import read_text
-from magno.export.language_parity import LanguageParity, language_parity
 from magno.export.source import LanguageSource
-from magno.export.tolerance import ParityError
 from magno.export.torch_modules import torch_language
+from magno.export.verify.language_parity import LanguageParity, language_parity
+from magno.export.verify.tolerance import ParityError
+from magno.export.weights.json_file import read_text
 from magno.runtime.language import LanguageConfig, LanguageError, LanguageModel
 from magno.runtime.parity_record import Rung, RungOutcome
 

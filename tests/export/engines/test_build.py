@@ -10,12 +10,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-import magno.export.build_engines as building
-from magno.export.build_cli import add_arguments, run
-from magno.export.build_engines import Options, build_engines, graphs_of
-from magno.export.build_progress import Standing, progress_monitor
-from magno.export.engine_from_onnx import Building, Wish, network_flags
-from magno.export.precision import at_precision
+import magno.export.engines.build as building
+from magno.export.engines.build import Options, build_engines, graphs_of
+from magno.export.engines.cli import add_arguments, run
+from magno.export.engines.from_onnx import Building, Wish, network_flags
+from magno.export.engines.progress import Standing, progress_monitor
+from magno.export.graphs.precision import at_precision
 from magno.runtime.backends import EncoderError, Graph, Port
 from magno.runtime.backends.engine_file import read_engine
 from magno.runtime.backends.engine_record import Gpu, Here

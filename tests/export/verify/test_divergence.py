@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import ModelProto, numpy_helper
 
-from magno.export.divergence import WIDTH, between_graphs, first_below, from_torch, module_results
-from magno.export.parity import example_inputs
+from magno.export.verify.divergence import WIDTH, between_graphs, first_below, from_torch, module_results
+from magno.export.verify.parity import example_inputs
 from magno.runtime.bundle import open_bundle
 from tests.tiny import tiny_model
 

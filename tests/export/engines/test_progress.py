@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-import magno.export.build_progress as progress
-from magno.export.build_progress import BEAT_S, Standing, run_telling
+import magno.export.engines.progress as progress
+from magno.export.engines.progress import BEAT_S, Standing, run_telling
 
 
 class Clock:
@@ -79,7 +79,7 @@ def test_what_a_build_raises_is_raised() -> None:
 
 CHILD = """
 import time
-from magno.export.build_progress import Standing, run_telling
+from magno.export.engines.progress import Standing, run_telling
 
 standing = Standing()
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from magno.export.language.tokenizer_parity import TokenizerParity, tokenizer_parity
-from magno.export.tolerance import compare
+from magno.export.verify.tolerance import compare
 from magno.runtime.language import LanguageConfig, LanguageModel
 
 TIE = 0.01  # of a position's standard deviation: two logits nearer than that are beyond half precision

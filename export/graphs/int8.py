@@ -23,8 +23,8 @@ from onnxruntime.quantization import (
 )
 
 from magno.export.errors import CheckpointError
-from magno.export.graph_file import Arrays
-from magno.export.json_file import short
+from magno.export.graphs.graph_file import Arrays
+from magno.export.weights.json_file import short
 
 LEAST_BATCHES = 8  # with three, a picture left out came out at a cosine of -0.4
 PRODUCTS = ["MatMul", "Gemm"]

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from rich.console import Console
 
-from magno.export.build_engines import Options, build_engines
-from magno.export.build_progress import Standing, run_telling
-from magno.export.build_target import parse_batch
+from magno.export.engines.build import Options, build_engines
+from magno.export.engines.progress import Standing, run_telling
+from magno.export.engines.target import parse_batch
 from magno.runtime.backends.engine_file import engine_name
 from magno.runtime.backends.engine_record import FLAVOURS, EngineRecord
 from magno.runtime.spec import to_dict

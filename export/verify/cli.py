@@ -60,7 +60,7 @@ def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> tuple[Bundl
     bundle = open_bundle(args.bundle)
     say("starting torch")
     try:
-        from magno.export.verify import VerifyOptions, open_origin, verify_bundle
+        from magno.export.verify.ladder import VerifyOptions, open_origin, verify_bundle
     except ImportError as error:
         raise MagnoError(
             f"magno verify wants its libraries, found: {error}. Run: pip install 'magno[export]'."
@@ -79,7 +79,7 @@ def _verify(args: argparse.Namespace, say: Callable[[str], None]) -> tuple[Bundl
 
 
 def _keep(bundle: Bundle, record: ParityRecord) -> None:
-    from magno.export.verify import merged, record_parity
+    from magno.export.verify.ladder import merged, record_parity
 
     record_parity(bundle, merged(bundle.manifest.parity, record))
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from torch import Tensor, nn
 
-from magno.export.graph_file import Arrays, float_results, values
+from magno.export.graphs.graph_file import Arrays, float_results, values
 
 WIDTH = 32  # points read at once
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import nn
 
-from magno.export.graph_file import GraphFile
-from magno.export.tolerance import TOLERANCES, Parity, ParityError, check
+from magno.export.graphs.graph_file import GraphFile
+from magno.export.verify.tolerance import TOLERANCES, Parity, ParityError, check
 from magno.runtime.backends import Graph
 from magno.runtime.bundle import Bundle
 from magno.runtime.language import LanguageConfig, LanguageModel

@@ -13,12 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from magno.export.fingerprint import source_sha256
-from magno.export.graph_file import GraphFile
-from magno.export.shown import show_clips
+from magno.export.graphs.graph_file import GraphFile
 from magno.export.source import Source
-from magno.export.verify_encoders import Exam, encoder_rungs
-from magno.export.verify_language import language_rungs
+from magno.export.verify.encoders import Exam, encoder_rungs
+from magno.export.verify.language import language_rungs
+from magno.export.verify.shown import show_clips
+from magno.export.weights.fingerprint import source_sha256
 from magno.runtime.bundle import MANIFEST, Bundle, BundleError
 from magno.runtime.encoder import delta_graph, vision_graph
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome

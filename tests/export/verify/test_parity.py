@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from magno.export.checkpoint import load_checkpoint
-from magno.export.onnx_from_torch import OPSET
-from magno.export.parity import check_graph, check_language
-from magno.export.tolerance import ParityError, check, compare
+from magno.export.graphs.onnx_from_torch import OPSET
+from magno.export.verify.parity import check_graph, check_language
+from magno.export.verify.tolerance import ParityError, check, compare
 from magno.runtime.bundle import open_bundle
 from magno.runtime.encoder import delta_graph, vision_graph
 

@@ -14,8 +14,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from magno.export.precision import PRECISIONS
-from magno.export.widened import widen
+from magno.export.graphs.precision import PRECISIONS
+from magno.export.graphs.widened import widen
 from magno.runtime.backends import EncoderError, Graph, Session, ort
 from magno.runtime.backends.onnx_file import read_self_contained
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from magno.export.errors import CheckpointError
-from magno.export.precision import at_precision
+from magno.export.graphs.precision import at_precision
 from magno.runtime.backends import Graph
 
 # The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
