@@ -78,6 +78,8 @@ def test_what_a_build_raises_is_raised() -> None:
 
 
 CHILD = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 import time
 from magno.export.engines.progress import Standing, run_telling
 
