@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from magno.export.model import MagnoModel
 from magno.runtime.spec import CodecSpec
+from magno.training.samples import Place, keyframe_index, kinds_of, pixels_of, window_index
 from magno.training.shards import Shard
-from magno.training.symmetry import Symmetry, drop_vectors, random_symmetry
+from magno.training.symmetry import AS_IT_IS, drop_vectors, random_symmetry
 
 LAYERS, HEADS = 2, 4
 RANKS = (1, 2, 5)
@@ -115,7 +116,7 @@ class PairSource:
             for shard in shards
             if len(shard.arrays.ends)
             for clip in range(shard.clips)
-            for item in np.flatnonzero(_kinds(shard, clip))
+            for item in np.flatnonzero(kinds_of(shard, clip))
         ]
 
     def __len__(self) -> int:
@@ -134,11 +135,11 @@ class PairSource:
     def _pairs(self, chosen: list[tuple[Shard, int, int]], rng: np.random.Generator | None) -> Pairs:
         before, after, motion, residual, numbers = [], [], [], [], []
         for shard, clip, item in chosen:
-            arrays, symmetry = shard.arrays, random_symmetry(rng) if rng is not None else Symmetry()
-            kinds = _kinds(shard, clip)
-            window = int(arrays.window_at[clip]) + int(np.count_nonzero(kinds[:item]))
-            keyframe = int(arrays.keyframe_at[clip]) + int(np.count_nonzero(kinds[:item] == 0)) - 1
-            came_from = arrays.ends[window - 1] if kinds[item - 1] else arrays.keyframes[keyframe]
+            arrays, symmetry = shard.arrays, random_symmetry(rng) if rng is not None else AS_IT_IS
+            at = Place(shard, clip, item)
+            window = window_index(at)
+            follows = kinds_of(shard, clip)[item - 1]
+            came_from = arrays.ends[window - 1] if follows else arrays.keyframes[keyframe_index(at) - 1]
             numbers.append(int(shard.clips_told[clip]["seed"]))
             before.append(symmetry.picture(came_from))
             after.append(symmetry.picture(arrays.ends[window]))
@@ -146,16 +147,7 @@ class PairSource:
             motion.append(moved if rng is None else drop_vectors(moved, self._codec, rng))
             residual.append(symmetry.residual(shard.residual(window, self._codec.residual_scale)))
         arrays_of = (torch.from_numpy(np.stack(part)) for part in (motion, residual))
-        return Pairs(torch.tensor(numbers), _pixels(before), _pixels(after), *arrays_of)
-
-
-def _kinds(shard: Shard, clip: int) -> np.ndarray:
-    return np.asarray(shard.arrays.kinds[shard.arrays.item_at[clip] : shard.arrays.item_at[clip + 1]])
-
-
-def _pixels(pictures: list[np.ndarray]) -> Tensor:
-    scaled = np.stack(pictures).astype(np.float32) / 127.5 - 1.0
-    return torch.from_numpy(np.ascontiguousarray(scaled.transpose(0, 3, 1, 2)))
+        return Pairs(torch.tensor(numbers), pixels_of(before), pixels_of(after), *arrays_of)
 
 
 def _transformer(width: int) -> nn.TransformerEncoder:

@@ -10,13 +10,20 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.facts import WindowFacts, patch_facts, window_facts
 from magno.training.rows import IGNORE, Row, Rows
+from magno.training.samples import (
+    NO_RESIDUAL_SHARE,
+    Keyframes,
+    Place,
+    Windows,
+    keyframes_of,
+    kinds_of,
+    windows_of,
+)
 from magno.training.shards import Lesson, Shard
-from magno.training.symmetry import Symmetry, drop_vectors, random_symmetry
+from magno.training.symmetry import AS_IT_IS, random_symmetry
 
-QUESTIONS_A_ROW = 10
-NO_RESIDUAL_SHARE = 0.12  # of the rows: some hardware gives vectors only
+QUESTIONS_A_ROW = 14
 
 
 class Batch(NamedTuple):
@@ -24,22 +31,10 @@ class Batch(NamedTuple):
     positions: Tensor  # (B, L) int64
     mask: Tensor  # (B, 1, L, L) bool: may attend
     labels: Tensor  # (B, L) int64, IGNORE where there is no answer; shifted inside the loss
-    pixels: Tensor  # (K, 3, S, S)
-    motion: Tensor  # (W, P*P, motion_width)
-    residual: Tensor  # (W, 1, S, S)
+    keyframes: Keyframes
+    windows: Windows
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
-    patch_colours: Tensor  # (K, P*P) int64: facts.patch_facts
-    patch_shapes: Tensor  # (K, P*P) int64
-    known: Tensor  # (W,) bool: facts.WindowFacts, stacked
-    field: Tensor  # (W, CELLS, CELLS, 2)
-    ground: Tensor  # (W, 3)
-    mover: Tensor  # (W, MOVERS) bool
-    start: Tensor  # (W, MOVERS, 2)
-    end: Tensor  # (W, MOVERS, 2)
-    moved: Tensor  # (W, MOVERS, 3)
-    colour: Tensor  # (W, MOVERS) int64
-    shape: Tensor  # (W, MOVERS) int64
     families: list[str]  # of the questions, row after row
 
 
@@ -62,40 +57,19 @@ class Batcher:
 
     def batch(self, clips: list[tuple[Shard, int]], rng: np.random.Generator) -> Batch:
         """One row of each clip."""
-        rows, filled = [], _Filled()
+        rows: list[Row] = []
+        keyframes: list[Place] = []
+        windows: list[Place] = []
         for shard, clip in clips:
-            symmetry = random_symmetry(rng) if self._train else Symmetry()
+            symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng)
-            self._fill(filled, len(rows), shard, row, symmetry, rng)
             rows.append(row)
-        return self._tensors(rows, filled)
-
-    def _fill(
-        self,
-        filled: _Filled,
-        number: int,
-        shard: Shard,
-        row: Row,
-        symmetry: Symmetry,
-        rng: np.random.Generator,
-    ) -> None:
-        arrays, codec, clip = shard.arrays, self._codec, row.clip
-        kinds = np.asarray(arrays.kinds[arrays.item_at[clip] : arrays.item_at[clip + 1]])
-        blind = self._train and rng.random() < NO_RESIDUAL_SHARE
-        for item, column in zip(row.items, row.places, strict=True):
-            if kinds[item] == 0:
-                source = int(arrays.keyframe_at[clip]) + int(np.count_nonzero(kinds[:item] == 0))
-                filled.pixels.append(symmetry.picture(arrays.keyframes[source]))
-                filled.patches.append(patch_facts(shard, clip, item, codec.patches, symmetry))
-                filled.keyframe_rows += [(number, column + i) for i in range(self._layout.keyframe_tokens)]
-                continue
-            source = int(arrays.window_at[clip]) + int(np.count_nonzero(kinds[:item]))
-            moved = symmetry.motion(arrays.motion[source].astype(np.float32), codec)
-            filled.motion.append(drop_vectors(moved, codec, rng) if self._train else moved)
-            changed = symmetry.residual(shard.residual(source, codec.residual_scale))
-            filled.residual.append(np.zeros_like(changed) if blind else changed)
-            filled.facts.append(window_facts(shard, clip, item, codec.image_px, symmetry))
-            filled.window_rows += [(number, column + i) for i in range(self._layout.window_tokens)]
+            kinds, blind = kinds_of(shard, clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
+            for item in row.items:
+                (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
+        seen = keyframes_of(keyframes, self._codec)
+        moved = windows_of(windows, self._codec, rng if self._train else None)
+        return self._tensors(rows, seen, moved)
 
     def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
         if id(shard) not in self._lessons:
@@ -110,7 +84,7 @@ class Batcher:
             self._encoded[text] = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         return self._encoded[text]
 
-    def _tensors(self, rows: list[Row], filled: _Filled) -> Batch:
+    def _tensors(self, rows: list[Row], keyframes: Keyframes, windows: Windows) -> Batch:
         length = max(len(row.ids) for row in rows)
 
         def padded(values: list[int], fill: int) -> list[int]:
@@ -122,39 +96,27 @@ class Batcher:
         causal = column[None, :] <= column[:, None]
         same = owner[:, :, None] == owner[:, None, :]
         forked = (owner[:, None, :] == 0) & (column[None, None, :] < fork_at[:, :, None])
-        codec = self._codec
-        images = np.stack(filled.pixels).astype(np.float32) / 127.5 - 1.0
-        no_motion = np.zeros((0, codec.patches**2, codec.motion_width), np.float32)
-        no_residual = np.zeros((0, 1, codec.image_px, codec.image_px), np.float32)
+        layout = self._layout
         return Batch(
             torch.tensor([padded(row.ids, 0) for row in rows]),
             torch.tensor([padded(row.positions, 0) for row in rows]),
             ((same & causal) | forked)[:, None],
             torch.tensor([padded(row.labels, IGNORE) for row in rows]),
-            torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))),
-            torch.from_numpy(np.stack(filled.motion) if filled.motion else no_motion),
-            torch.from_numpy(np.stack(filled.residual) if filled.residual else no_residual),
-            torch.tensor(filled.keyframe_rows, dtype=torch.int64).reshape(-1, 2),
-            torch.tensor(filled.window_rows, dtype=torch.int64).reshape(-1, 2),
-            *(torch.from_numpy(np.stack(part)) for part in zip(*filled.patches, strict=True)),
-            *(torch.from_numpy(part) for part in _stacked(filled.facts)),
-            families=[family for row in rows for family in row.families],
+            keyframes,
+            windows,
+            _cells(rows, 0, layout.keyframe_tokens),
+            _cells(rows, 1, layout.window_tokens),
+            [family for row in rows for family in row.families],
         )
 
 
-class _Filled:
-    """Lists that become the tensors of a batch, over all its rows."""
-
-    def __init__(self) -> None:
-        self.pixels: list[np.ndarray] = []
-        self.patches: list[tuple[np.ndarray, np.ndarray]] = []
-        self.motion: list[np.ndarray] = []
-        self.residual: list[np.ndarray] = []
-        self.facts: list[WindowFacts] = []
-        self.keyframe_rows: list[tuple[int, int]] = []
-        self.window_rows: list[tuple[int, int]] = []
-
-
-def _stacked(facts: list[WindowFacts]) -> list[np.ndarray]:
-    """Each field of all windows; a batch without windows has one that is not known."""
-    return [np.stack([np.asarray(getattr(each, name)) for each in facts]) for name in WindowFacts.__slots__]
+def _cells(rows: list[Row], kind: int, count: int) -> Tensor:
+    """(N * count, 2) int64: row and column of each token of all items of a kind."""
+    places = [
+        (number, column + i)
+        for number, row in enumerate(rows)
+        for item_kind, column in zip(row.kinds, row.places, strict=True)
+        if item_kind == kind
+        for i in range(count)
+    ]
+    return torch.tensor(places, dtype=torch.int64).reshape(-1, 2)

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, smooth_l1_loss
 
-from magno.training.batches import Batch
 from magno.training.facts import CELLS, COLOUR_COUNT, MOVERS, NO_COLOUR, SHAPE_COUNT
+from magno.training.samples import Windows
 
 TOKENS = 1 + MOVERS  # of motion in a window: one for the background, one for each mover
 
@@ -58,42 +58,42 @@ class MotionHead(nn.Module):
         self.there, self.moved = nn.Linear(width, 1), nn.Linear(width, 3)
         self.start, self.end = nn.Linear(width, CELLS**2), nn.Linear(width, CELLS**2)
 
-    def loss(self, tokens: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(self, tokens: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
         """tokens (W, 4, width) -> the loss, which mover each of the other three tells of (W, 3) (its number; any where
         there is none), and whether it tells of one (W, 3)."""
         ground, others = tokens[:, 0], tokens[:, 1:]
         told = self.moved(others)
-        spots = soft_cells(batch.start), soft_cells(batch.end)
+        spots = soft_cells(windows.start), soft_cells(windows.end)
         # (W, token, mover): how badly each token tells of each mover
         cost = 2 * smooth_l1_loss(
             told[:, :, None].expand(-1, -1, MOVERS, -1),
-            batch.moved[:, None].expand(-1, others.shape[1], -1, -1),
+            windows.moved[:, None].expand(-1, others.shape[1], -1, -1),
             reduction="none",
             beta=0.2,
         ).sum(-1)
         for logits, spot in zip((self.start(others), self.end(others)), spots, strict=True):
             cost = cost - 0.5 * torch.einsum("wkc,wmc->wkm", log_softmax(logits, -1), spot)
         there = self.there(others)[..., 0]
-        gain = there[:, :, None] * batch.mover[:, None]  # naming a mover saves as much
-        chosen = matched((cost * batch.mover[:, None] - 0.2 * gain).detach())
-        told_of = batch.mover.gather(1, chosen)
+        gain = there[:, :, None] * windows.mover[:, None]  # naming a mover saves as much
+        chosen = matched((cost * windows.mover[:, None] - 0.2 * gain).detach())
+        told_of = windows.mover.gather(1, chosen)
         own = cost.gather(2, chosen[..., None])[..., 0]
-        known = batch.known.to(tokens.dtype)[:, None]
+        known = windows.known.to(tokens.dtype)[:, None]
         mover_loss = (own * told_of * known).sum() / (told_of * known).sum().clamp(min=1)
         there_loss = binary_cross_entropy_with_logits(
             there, told_of.to(there.dtype), known.expand_as(there), reduction="mean"
         )
-        ground_loss = smooth_l1_loss(self.ground(ground), batch.ground, reduction="none", beta=0.2).sum(-1)
+        ground_loss = smooth_l1_loss(self.ground(ground), windows.ground, reduction="none", beta=0.2).sum(-1)
         ground_loss = (ground_loss * known[:, 0]).sum() / known.sum().clamp(min=1)
-        whole = mover_loss + there_loss + 3 * ground_loss + 3 * self._field_loss(tokens, batch)
-        return whole, chosen, told_of & batch.known[:, None]
+        whole = mover_loss + there_loss + 3 * ground_loss + 3 * self._field_loss(tokens, windows)
+        return whole, chosen, told_of & windows.known[:, None]
 
-    def _field_loss(self, tokens: Tensor, batch: Batch) -> Tensor:
+    def _field_loss(self, tokens: Tensor, windows: Windows) -> Tensor:
         """Where something moves otherwise than the background counts as much as all the rest."""
-        told = self.field(tokens.flatten(1)).view_as(batch.field)
-        apart = (batch.field - batch.ground[:, None, None, :2]).abs().sum(-1) > APART
-        weight = torch.where(apart, 1.0, 0.1) * batch.known[:, None, None]
-        loss = smooth_l1_loss(told, batch.field, reduction="none", beta=0.2).sum(-1)
+        told = self.field(tokens.flatten(1)).view_as(windows.field)
+        apart = (windows.field - windows.ground[:, None, None, :2]).abs().sum(-1) > APART
+        weight = torch.where(apart, 1.0, 0.1) * windows.known[:, None, None]
+        loss = smooth_l1_loss(told, windows.field, reduction="none", beta=0.2).sum(-1)
         return (loss * weight).sum() / weight.sum().clamp(min=1)
 
 

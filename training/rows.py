@@ -34,6 +34,7 @@ class Row:
 
     clip: int
     items: list[int] = field(default_factory=list)  # of the clip, in order
+    kinds: list[int] = field(default_factory=list)  # of these: 0 keyframe, 1 window
     places: list[int] = field(default_factory=list)  # column of each item's first token
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Rows:
                 row.extend(self._opener, position)
                 position += len(self._opener)
             row.items.append(item)
+            row.kinds.append(int(kinds[item]))
             row.places.append(len(row.ids))
             row.extend([0] * self._tokens(int(kinds[item])), position)
             ends[item] = len(row.ids), row.positions[-1] + 1

@@ -66,6 +66,9 @@ class Symmetry:
         return next(word for word, way in table.items() if way == turned)
 
 
+AS_IT_IS = Symmetry()
+
+
 def random_symmetry(rng: np.random.Generator) -> Symmetry:
     return Symmetry(*(bool(coin) for coin in rng.random(3) < 0.5))
 

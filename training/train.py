@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,15 @@ from magno.training.feed import batches, shards
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
 from magno.training.rows import IGNORE
 from magno.training.run import Run
+from magno.training.samples import Samples
 from magno.training.shards import Shard
 from magno.training.tokenizer import build_tokenizer
 from magno.training.trainee import Losses, Trainee
 
 EXAM_CLIPS = 120
 EXAM_ROWS = 20
-PAIRS_A_BATCH = 24
-ALIGN_EVERY = 4  # steps of the first stage
+EXAM_SAMPLES = 400  # keyframes, and windows
+KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
 RETRIEVED = 1000  # held-out windows among which the next picture is looked for
 
 
@@ -63,17 +64,15 @@ def answered(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) 
     return {"mean": mean, **{f: round(shares.get(f, 0.0), 4) for f in sorted(shares)}}
 
 
-def said(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) -> dict[str, float]:
+def said(trainee: Trainee, held: Samples) -> dict[str, float]:
     """The tokens' own losses on held-out clips."""
-    everything = [(shard, clip) for shard in held for clip in range(shard.clips)][:clips]
-    rng, found = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
     trainee.eval()
     with torch.no_grad():
-        for start in range(0, len(everything), EXAM_ROWS):
-            losses = trainee.encoders(batcher.batch(everything[start : start + EXAM_ROWS], rng))
-            found.append({f"held_{part}": value.item() for part, value in losses.parts.items()})
+        parts = trainee.named(held.keyframes(EXAM_SAMPLES, rng)).parts
+        parts |= trainee.moved(held.windows(EXAM_SAMPLES, rng)).parts
     trainee.train()
-    return {name: sum(each[name] for each in found) / len(found) for name in found[0]}
+    return {f"held_{part}": value.item() for part, value in parts.items()}
 
 
 def retrieved(trainee: Trainee, unseen: PairSource) -> dict[str, float]:
@@ -106,13 +105,12 @@ def train(args: argparse.Namespace) -> Run:
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
     with batches(args.data, batcher, args.batch, seed) as source:
         if not args.no_heads:
-            pairs = PairSource(shards(args.data, "train"), CODEC)
-            unseen = PairSource(held, CODEC)
+            unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
             run.stage(
                 "tokens",
                 args.token_minutes,
-                _token_losses(trainee, source, pairs, np.random.default_rng(seed)),
-                lambda: said(trainee, examiner, held, EXAM_CLIPS) | retrieved(trainee, unseen),
+                _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed)),
+                lambda: said(trainee, unseen) | retrieved(trainee, pairs),
             )
         run.stage(
             "answers",
@@ -124,19 +122,18 @@ def train(args: argparse.Namespace) -> Run:
     return run
 
 
-def _token_losses(
-    trainee: Trainee, source: Iterator[Batch], pairs: PairSource, rng: np.random.Generator
-) -> Callable[[], Losses]:
-    """By turns what tokens say and how Δ-tokens fit to pictures. One after the other, the second took away within
-    50 steps what the first had learned."""
-    turns = count()
-
-    def losses() -> Losses:
-        if len(pairs) and next(turns) % ALIGN_EVERY == 0:
-            return trainee.aligned(pairs.random(PAIRS_A_BATCH, rng))
-        return trainee.encoders(next(source))
-
-    return losses
+def _token_losses(trainee: Trainee, train: list[Shard], rng: np.random.Generator) -> Callable[[], Losses]:
+    """By turns what keyframe tokens say, what motion tokens say, and how Δ-tokens fit to pictures. One after the
+    other, the last took away within 50 steps what the one before had learned."""
+    samples, pairs = Samples(train, CODEC), PairSource(train, CODEC)
+    turns: list[Callable[[], Losses]] = [
+        lambda: trainee.named(samples.keyframes(KEYFRAMES_A_BATCH, rng)),
+        lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
+    ] * 3
+    if len(pairs):
+        turns.append(lambda: trainee.aligned(pairs.random(PAIRS_A_BATCH, rng)))
+    turn = cycle(turns)
+    return lambda: next(turn)()
 
 
 def main() -> None:

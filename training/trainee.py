@@ -13,6 +13,7 @@ from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
 from magno.training.heads import MotionHead, NameHead
 from magno.training.rows import IGNORE
+from magno.training.samples import Keyframes, Windows
 
 BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
 WEIGHTS = {"answers": 1.0, "patches": 0.4, "motion": 0.4, "names": 0.4, "aligned": 1.0}
@@ -39,11 +40,15 @@ class Trainee(torch.nn.Module):
         self.patch_names, self.motion, self.mover_names = NameHead(width), MotionHead(width), NameHead(width)
         self.alignment = Alignment(width, model.config.codec.patches**2)
 
-    def encoders(self, batch: Batch) -> Losses:
-        """What keyframe and motion tokens say by themselves, without the language model."""
-        vision = self.model.vision(batch.pixels)
-        deltas = self.model.delta(batch.motion, batch.residual)
-        return Losses({"patches": self._patches(vision, batch), "motion": self._motion(deltas, batch)[0]})
+    def named(self, keyframes: Keyframes) -> Losses:
+        """What keyframe tokens say by themselves."""
+        return Losses({"patches": self._patches(self.model.vision(keyframes.pixels), keyframes)})
+
+    def moved(self, windows: Windows) -> Losses:
+        """What motion tokens say by themselves."""
+        return Losses(
+            {"motion": self._motion(self.model.delta(windows.motion, windows.residual), windows)[0]}
+        )
 
     def aligned(self, pairs: Pairs) -> Losses:
         """What the Δ-tokens say of the picture after a window, once they know the one before."""
@@ -52,23 +57,25 @@ class Trainee(torch.nn.Module):
     def forward(self, batch: Batch) -> Losses:
         """Everything: answers, and what the tokens and the states between say."""
         model = self.model
-        vision, deltas = model.vision(batch.pixels), model.delta(batch.motion, batch.residual)
+        vision, deltas = model.vision(batch.keyframes.pixels), self._deltas(batch)
         states = self._states(vision, deltas, batch)
         told = batch.labels[:, 1:] != IGNORE
         logits = model.language.lm_head(states[-1][:, :-1][told])
         wanted = batch.labels[:, 1:][told]
         parts = {"answers": cross_entropy(logits, wanted)}
         if self._uses_heads:
-            motion, chosen, told_of = self._motion(deltas, batch)
-            parts |= {"patches": self._patches(vision, batch), "motion": motion}
+            motion, chosen, told_of = self._motion(deltas, batch.windows)
+            parts |= {"patches": self._patches(vision, batch.keyframes), "motion": motion}
             parts["names"] = self._names(states[-1 - BEFORE_LAST], batch, chosen, told_of)
         return Losses(parts, logits.argmax(-1) == wanted)
 
     def states(self, batch: Batch) -> tuple[Tensor, ...]:
         """(B, L, embed_dim) after each layer, the last one normed."""
-        return self._states(
-            self.model.vision(batch.pixels), self.model.delta(batch.motion, batch.residual), batch
-        )
+        return self._states(self.model.vision(batch.keyframes.pixels), self._deltas(batch), batch)
+
+    def _deltas(self, batch: Batch) -> Tensor:
+        deltas: Tensor = self.model.delta(batch.windows.motion, batch.windows.residual)
+        return deltas
 
     def _states(self, vision: Tensor, deltas: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         language = self.model.language
@@ -84,18 +91,20 @@ class Trainee(torch.nn.Module):
         )
         return tuple(output.hidden_states)
 
-    def _patches(self, vision: Tensor, batch: Batch) -> Tensor:
+    def _patches(self, vision: Tensor, keyframes: Keyframes) -> Tensor:
         flat = vision.reshape(-1, vision.shape[-1])
-        return self.patch_names.loss(flat, batch.patch_colours.flatten(), batch.patch_shapes.flatten())
+        return self.patch_names.loss(flat, keyframes.colours.flatten(), keyframes.shapes.flatten())
 
-    def _motion(self, deltas: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], batch)
+    def _motion(self, deltas: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
+        return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], windows)
 
     def _names(self, state: Tensor, batch: Batch, chosen: Tensor, told_of: Tensor) -> Tensor:
         """The language model's state at each token that tells of a mover says its name."""
-        rows = batch.window_rows.reshape(len(batch.known), -1, 2)[:, 1 : 1 + chosen.shape[1]]
+        rows = batch.window_rows.reshape(len(batch.windows.known), -1, 2)[:, 1 : 1 + chosen.shape[1]]
         if not bool(told_of.any()):
             return state.sum() * 0
         at = state[rows[..., 0][told_of], rows[..., 1][told_of]]
-        colours, shapes = (names.gather(1, chosen)[told_of] for names in (batch.colour, batch.shape))
+        colours, shapes = (
+            names.gather(1, chosen)[told_of] for names in (batch.windows.colour, batch.windows.shape)
+        )
         return self.mover_names.loss(at, colours, shapes)

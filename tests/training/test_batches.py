@@ -12,6 +12,7 @@ from magno.training.facts import MOVERS, STEP_PX
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.questions.words import COLOURS
 from magno.training.rows import IGNORE, MAX_STREAM
+from magno.training.samples import Samples
 from magno.training.scenes.compose import Recipe, compose
 from magno.training.scenes.film import film
 from magno.training.scenes.grounds import Paint
@@ -54,13 +55,12 @@ def test_an_answer_does_not_see_what_came_later(shard: Shard, trainee: Trainee) 
     window = batch.window_rows[:, 1].reshape(-1, LAYOUT.window_tokens)
     early = next(int(c) for c in told if not batch.mask[0, 0, c, window[-1]].any())
     before = _states(trainee, batch)[early]
-    later = batch.motion.clone()
-    later[-1] += 5.0  # the newest window
-    assert torch.allclose(_states(trainee, batch._replace(motion=later))[early], before, atol=1e-5)
+    motion = batch.windows.motion.clone()
+    motion[-1] += 5.0  # the newest window
+    later = batch._replace(windows=batch.windows._replace(motion=motion))
+    assert torch.allclose(_states(trainee, later)[early], before, atol=1e-5)
     late = next(int(c) for c in told if batch.mask[0, 0, c, window[-1]].all())
-    assert not torch.allclose(
-        _states(trainee, batch._replace(motion=later))[late], _states(trainee, batch)[late], atol=1e-5
-    )
+    assert not torch.allclose(_states(trainee, later)[late], _states(trainee, batch)[late], atol=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -84,25 +84,34 @@ def test_rows_are_no_longer_than_a_cache_holds(shard: Shard, seed: int) -> None:
 
 
 def test_movers_go_where_the_true_motion_goes(shard: Shard) -> None:
-    """In the picture as it is and turned: a mover's displacement joins its two places, and its patch has its name."""
+    """In the picture as it is and turned: a mover's displacement joins its two places, and it has a name."""
     movers = 0
     for seed in range(4):
-        batch = of_clips(shard, train=True, seed=seed)
-        assert batch.mover.shape == (len(batch.motion), MOVERS)
-        joined = (batch.end - batch.start) * CODEC.image_px / STEP_PX
-        assert torch.allclose(joined[batch.mover], batch.moved[..., :2][batch.mover], atol=0.02)
-        assert (batch.colour[batch.mover] > 0).all() and (batch.shape[batch.mover] > 0).all()
-        movers += int(batch.mover.sum())
+        windows = of_clips(shard, train=True, seed=seed).windows
+        assert windows.mover.shape == (len(windows.motion), MOVERS)
+        joined = (windows.end - windows.start) * CODEC.image_px / STEP_PX
+        assert torch.allclose(joined[windows.mover], windows.moved[..., :2][windows.mover], atol=0.02)
+        assert (windows.colour[windows.mover] > 0).all() and (windows.shape[windows.mover] > 0).all()
+        movers += int(windows.mover.sum())
     assert movers > 10
+
+
+def test_samples_by_themselves_are_those_of_rows(shard: Shard) -> None:
+    samples, rng = Samples([shard], CODEC), np.random.default_rng(0)
+    keyframes, windows = samples.keyframes(8, rng), samples.windows(9, rng)
+    batch = of_clips(shard)
+    assert keyframes.pixels.shape[1:] == batch.keyframes.pixels.shape[1:] and len(keyframes.pixels) == 8
+    for own, of_row in zip(windows, batch.windows, strict=True):
+        assert own.shape[1:] == of_row.shape[1:] and own.dtype == of_row.dtype and len(own) == 9
 
 
 def test_patches_have_the_colours_of_their_things(shard: Shard) -> None:
     batch = of_clips(shard)
     seen: dict[str, list[np.ndarray]] = {}
     cell = CODEC.patch_px
-    for number, picture in enumerate(batch.pixels.numpy()):
+    for number, picture in enumerate(batch.keyframes.pixels.numpy()):
         middle = picture.reshape(3, CODEC.patches, cell, CODEC.patches, cell).mean((2, 4)).reshape(3, -1)
-        for patch, colour in enumerate(batch.patch_colours[number].tolist()):
+        for patch, colour in enumerate(batch.keyframes.colours[number].tolist()):
             if 0 < colour <= len(COLOURS):
                 seen.setdefault(COLOURS[colour - 1], []).append(middle[:, patch])
     assert len(seen) >= 3

@@ -7,12 +7,11 @@ from itertools import permutations
 import numpy as np
 import torch
 
-from magno.training.batches import Batch, Batcher
 from magno.training.facts import CELLS
 from magno.training.heads import MotionHead, matched, soft_cells
-from magno.training.pocket import CODEC, LAYOUT
+from magno.training.pocket import CODEC
+from magno.training.samples import Place, Windows, kinds_of, windows_of
 from magno.training.shards import Shard
-from magno.training.tokenizer import build_tokenizer
 
 WIDTH = 32
 
@@ -33,13 +32,13 @@ def test_a_place_is_shared_by_the_cells_around_it() -> None:
 
 
 def test_the_order_of_movers_does_not_matter(shard: Shard) -> None:
-    batch = _batch(shard)
+    windows = _windows(shard)
     torch.manual_seed(0)
-    head, tokens = MotionHead(WIDTH), torch.randn(len(batch.motion), 4, WIDTH)
-    turned = batch._replace(
-        **{name: getattr(batch, name).flip(1) for name in ("mover", "start", "end", "moved")}
+    head, tokens = MotionHead(WIDTH), torch.randn(len(windows.motion), 4, WIDTH)
+    turned = windows._replace(
+        **{name: getattr(windows, name).flip(1) for name in ("mover", "start", "end", "moved")}
     )
-    first, chosen, told = head.loss(tokens, batch)
+    first, chosen, told = head.loss(tokens, windows)
     again, other, other_told = head.loss(tokens, turned)
     assert torch.allclose(first, again) and torch.equal(told, other_told)
     assert torch.equal(chosen[told], 2 - other[told])
@@ -47,23 +46,27 @@ def test_the_order_of_movers_does_not_matter(shard: Shard) -> None:
 
 def test_tokens_that_know_all_are_asked_for_nothing_more(shard: Shard) -> None:
     """Free tokens fall far below what a window says without them."""
-    batch = _batch(shard)
+    windows = _windows(shard)
     torch.manual_seed(0)
     head = MotionHead(WIDTH)
-    tokens = torch.randn(len(batch.motion), 4, WIDTH, requires_grad=True)
+    tokens = torch.randn(len(windows.motion), 4, WIDTH, requires_grad=True)
     optimiser = torch.optim.Adam([tokens, *head.parameters()], 0.05)
     losses = []
     for _ in range(150):
         optimiser.zero_grad()
-        loss = head.loss(tokens, batch)[0]
+        loss = head.loss(tokens, windows)[0]
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.35 * losses[0]
 
 
-def _batch(shard: Shard) -> Batch:
-    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=False)
-    batch = batcher.batch([(shard, clip) for clip in range(shard.clips)], np.random.default_rng(0))
-    assert int(batch.mover.sum()) > 5
-    return batch
+def _windows(shard: Shard) -> Windows:
+    places = [
+        Place(shard, clip, int(item))
+        for clip in range(shard.clips)
+        for item in np.flatnonzero(kinds_of(shard, clip))
+    ]
+    windows = windows_of(places, CODEC, None)
+    assert int(windows.mover.sum()) > 5
+    return windows
