@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 
 from rich.console import Console
@@ -20,6 +21,7 @@ BUDGET_TOKENS = 320
 FOR_QUESTION_TOKENS = 768
 POLL_S = 0.2
 CAMERA = "clip"
+ENGINE_LOG = "magno.engine"
 EXIT_CODES = {Outcome.COMPLETE: 0, Outcome.PARTIAL: 0, Outcome.FAILED: 2, Outcome.REFUSED: 3}
 
 
@@ -49,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer one question about one clip; whatever happens, one outcome is printed."""
+    logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)  # its remarks on the bundle are for whoever runs a robot
     try:
         answer = _ask(args)
     except MagnoError as error:
