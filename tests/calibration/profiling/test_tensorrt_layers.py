@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from magno.calibration.profiling.layers import GraphProfile
@@ -54,6 +54,7 @@ def test_names_alone_are_layers_too(tmp_path: Path) -> None:
     ]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(
     st.lists(
         st.dictionaries(
