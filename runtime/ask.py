@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer one question about one clip; whatever happens, one outcome is printed."""
-    logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)  # its remarks on the bundle are for whoever runs a robot
+    logging.getLogger(ENGINE_LOG).setLevel(
+        logging.ERROR
+    )  # its remarks on the bundle are for whoever runs a robot
     try:
         answer = _ask(args)
     except MagnoError as error:
