@@ -12,12 +12,11 @@ from rich.console import Console
 from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
-from magno.runtime.config import EngineConfig
+from magno.runtime.config import BUDGET_TOKENS, EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 DEFAULT_BUNDLE = "bundles/pocket"
-BUDGET_TOKENS = 320
 FOR_QUESTION_TOKENS = 768
 POLL_S = 0.2
 CAMERA = "clip"
@@ -51,9 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Answer one question about one clip; whatever happens, one outcome is printed."""
-    logging.getLogger(ENGINE_LOG).setLevel(
-        logging.ERROR
-    )  # its remarks on the bundle are for whoever runs a robot
+    # The engine's remarks on the bundle are for whoever runs a robot.
+    logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
     try:
         answer = _ask(args)
     except MagnoError as error:

@@ -133,15 +133,20 @@ def parse_manifest(text: bytes, where: str = MANIFEST) -> Manifest:
 
 def sha256_of(path: Path) -> str:
     """The file's sha256 in hexadecimal; constant memory. Raises BundleError when it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                digest.update(piece)
+        return digest_of(path)
     except OSError as error:
         raise BundleError(
             f"{path} wants to be readable, found: {error.strerror}. Check its owner."
         ) from error
+
+
+def digest_of(path: Path) -> str:
+    """As sha256_of, but raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            digest.update(piece)
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.spec import SpecError
 
 LEAST = 1
+BUDGET_TOKENS = 320
 QUESTION_TOKENS = 64  # cells that must be left for questions and their answers
 
 
@@ -19,7 +20,7 @@ class EngineConfig:
     threads: int = 2  # of the language model
     encoder_threads: int = 1
     context_tokens: int = 2048  # cells of the one KV cache: all cameras and questions together
-    budget_tokens: int = 320  # of one camera's stream: sink and newest GOPs
+    budget_tokens: int = BUDGET_TOKENS  # of one camera's stream: sink and newest GOPs
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4
     max_queries: int = 4  # answered at once, each in its own fork

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from magno.export.model import MagnoModel
 from magno.runtime.spec import CodecSpec
-from magno.training.samples import Place, keyframe_index, kinds_of, pixels_of, window_index
+from magno.training.samples import pixels_of
 from magno.training.shards import Shard
 from magno.training.symmetry import AS_IT_IS, drop_vectors, random_symmetry
 
@@ -116,7 +116,7 @@ class PairSource:
             for shard in shards
             if len(shard.arrays.ends)
             for clip in range(shard.clips)
-            for item in np.flatnonzero(kinds_of(shard, clip))
+            for item in np.flatnonzero(shard.kinds(clip))
         ]
 
     def __len__(self) -> int:
@@ -136,10 +136,11 @@ class PairSource:
         before, after, motion, residual, numbers = [], [], [], [], []
         for shard, clip, item in chosen:
             arrays, symmetry = shard.arrays, random_symmetry(rng) if rng is not None else AS_IT_IS
-            at = Place(shard, clip, item)
-            window = window_index(at)
-            follows = kinds_of(shard, clip)[item - 1]
-            came_from = arrays.ends[window - 1] if follows else arrays.keyframes[keyframe_index(at) - 1]
+            window = shard.window(clip, item)
+            follows = shard.kinds(clip)[item - 1]
+            came_from = (
+                arrays.ends[window - 1] if follows else arrays.keyframes[shard.keyframe(clip, item) - 1]
+            )
             numbers.append(int(shard.clips_told[clip]["seed"]))
             before.append(symmetry.picture(came_from))
             after.append(symmetry.picture(arrays.ends[window]))

@@ -17,7 +17,6 @@ from magno.training.samples import (
     Place,
     Windows,
     keyframes_of,
-    kinds_of,
     windows_of,
 )
 from magno.training.shards import Lesson, Shard
@@ -64,7 +63,7 @@ class Batcher:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng)
             rows.append(row)
-            kinds, blind = kinds_of(shard, clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
+            kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
             for item in row.items:
                 (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
         seen = keyframes_of(keyframes, self._codec)

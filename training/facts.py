@@ -61,9 +61,7 @@ def patch_facts(
 def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Symmetry) -> WindowFacts:
     """Of the window that is this item of its clip."""
     arrays = shard.arrays
-    first_item, first_window = int(arrays.item_at[clip]), int(arrays.window_at[clip])
-    window = first_window + int(np.count_nonzero(arrays.kinds[first_item : first_item + item]))
-    motion = arrays.motion_map[window].astype(np.float32)
+    motion = arrays.motion_map[shard.window(clip, item)].astype(np.float32)
     facts = WindowFacts(
         bool(np.isfinite(motion).all()) and item > 0,
         np.zeros((CELLS, CELLS, 2), np.float32),
@@ -77,7 +75,7 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
     )
     if not facts.known:
         return facts
-    zoom = _zoom(shard, clip, first_item + item)
+    zoom = _zoom(shard, clip, int(arrays.item_at[clip]) + item)
     pan = np.median(motion.reshape(-1, 2), axis=0)
     facts.field[:] = symmetry.vectors(symmetry.picture(motion / STEP_PX))
     facts.ground[:] = *symmetry.vectors(pan / STEP_PX), zoom

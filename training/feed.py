@@ -66,6 +66,5 @@ def batches(data: Path, batcher: Batcher, size: int, seed: int) -> Iterator[Iter
 
 def _length(of: tuple[Shard, int]) -> int:
     shard, clip = of
-    items = slice(int(shard.arrays.item_at[clip]), int(shard.arrays.item_at[clip + 1]))
-    kinds = shard.arrays.kinds[items]
+    kinds = shard.kinds(clip)
     return int(len(kinds) + 7 * np.count_nonzero(kinds == 0))

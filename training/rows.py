@@ -62,7 +62,7 @@ class Rows:
     def row(
         self, shard: Shard, clip: int, lessons: list[Lesson], symmetry: Symmetry, rng: np.random.Generator
     ) -> Row:
-        kinds = np.asarray(shard.arrays.kinds[shard.arrays.item_at[clip] : shard.arrays.item_at[clip + 1]])
+        kinds = shard.kinds(clip)
         items, begin = self._span(kinds, rng)
         row = Row(clip)
         row.extend(self._system, 0)

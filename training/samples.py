@@ -49,25 +49,10 @@ class Place:
     blind: bool = False  # to the residual
 
 
-def kinds_of(shard: Shard, clip: int) -> np.ndarray:
-    """(items,) uint8 of a clip: 0 keyframe, 1 window."""
-    return np.asarray(shard.arrays.kinds[shard.arrays.item_at[clip] : shard.arrays.item_at[clip + 1]])
-
-
-def window_index(place: Place) -> int:
-    """Which window of its shard it is."""
-    kinds = kinds_of(place.shard, place.clip)
-    return int(place.shard.arrays.window_at[place.clip]) + int(np.count_nonzero(kinds[: place.item]))
-
-
-def keyframe_index(place: Place) -> int:
-    """Which keyframe of its shard it is."""
-    kinds = kinds_of(place.shard, place.clip)
-    return int(place.shard.arrays.keyframe_at[place.clip]) + int(np.count_nonzero(kinds[: place.item] == 0))
-
-
 def keyframes_of(places: Sequence[Place], codec: CodecSpec) -> Keyframes:
-    pictures = [at.symmetry.picture(at.shard.arrays.keyframes[keyframe_index(at)]) for at in places]
+    pictures = [
+        at.symmetry.picture(at.shard.arrays.keyframes[at.shard.keyframe(at.clip, at.item)]) for at in places
+    ]
     facts = [patch_facts(at.shard, at.clip, at.item, codec.patches, at.symmetry) for at in places]
     return Keyframes(
         pixels_of(pictures), *(torch.from_numpy(np.stack(part)) for part in zip(*facts, strict=True))
@@ -78,7 +63,7 @@ def windows_of(places: Sequence[Place], codec: CodecSpec, rng: np.random.Generat
     """`rng` loses vectors now and then."""
     motion, residual, facts = [], [], []
     for at in places:
-        window = window_index(at)
+        window = at.shard.window(at.clip, at.item)
         moved = at.symmetry.motion(at.shard.arrays.motion[window].astype(np.float32), codec)
         changed = at.symmetry.residual(at.shard.residual(window, codec.residual_scale))
         motion.append(moved if rng is None else drop_vectors(moved, codec, rng))
@@ -102,7 +87,7 @@ class Samples:
         self._items: tuple[list[tuple[Shard, int, int]], ...] = ([], [])  # by kind
         for shard in shards:
             for clip in range(shard.clips):
-                for item, kind in enumerate(kinds_of(shard, clip)):
+                for item, kind in enumerate(shard.kinds(clip)):
                     self._items[kind].append((shard, clip, item))
 
     def keyframes(self, size: int, rng: np.random.Generator) -> Keyframes:

@@ -65,6 +65,18 @@ class Shard:
     def clips(self) -> int:
         return len(self.arrays.item_at) - 1
 
+    def kinds(self, clip: int) -> np.ndarray:
+        """(items,) uint8 of one clip: 0 keyframe, 1 window."""
+        return np.asarray(self.arrays.kinds[self.arrays.item_at[clip] : self.arrays.item_at[clip + 1]])
+
+    def window(self, clip: int, item: int) -> int:
+        """Which window this item of a clip is, or would be."""
+        return int(self.arrays.window_at[clip]) + int(np.count_nonzero(self.kinds(clip)[:item]))
+
+    def keyframe(self, clip: int, item: int) -> int:
+        """Which keyframe this item of a clip is, or would be: one less is the newest before it."""
+        return int(self.arrays.keyframe_at[clip]) + int(np.count_nonzero(self.kinds(clip)[:item] == 0))
+
     def residual(self, window: int, residual_scale: float) -> np.ndarray:
         """(1, S, S) float32, as features.residual gives it."""
         return self.arrays.residual[window].astype(np.float32) * (RESIDUAL_STEP / residual_scale)

@@ -103,15 +103,15 @@ def train(args: argparse.Namespace) -> Run:
     batcher = Batcher(tokenizer, CODEC, LAYOUT, train=True)
     examiner = Batcher(tokenizer, CODEC, LAYOUT, train=False, questions=20)
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
+    if not args.no_heads:
+        unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
+        run.stage(
+            "tokens",
+            args.token_minutes,
+            _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed)),
+            lambda: said(trainee, unseen) | retrieved(trainee, pairs),
+        )
     with batches(args.data, batcher, args.batch, seed) as source:
-        if not args.no_heads:
-            unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
-            run.stage(
-                "tokens",
-                args.token_minutes,
-                _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed)),
-                lambda: said(trainee, unseen) | retrieved(trainee, pairs),
-            )
         run.stage(
             "answers",
             args.minutes,

@@ -6,6 +6,14 @@ from typing import Any
 
 Sizes = dict[str, Any]
 
+SIGLIP_BASE: Sizes = {  # google/siglip-base-patch16-224
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "image_size": 224,
+    "patch_size": 16,
+}
 SIGLIP: dict[str, Sizes] = {
     "siglip-so400m-14-384": {  # google/siglip-so400m-patch14-384
         "hidden_size": 1152,
@@ -15,22 +23,8 @@ SIGLIP: dict[str, Sizes] = {
         "image_size": 384,
         "patch_size": 14,
     },
-    "siglip-base-16-224": {  # google/siglip-base-patch16-224
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "image_size": 224,
-        "patch_size": 16,
-    },
-    "siglip2-base": {  # google/siglip2-base-patch16-224: the same tower, trained otherwise
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_hidden_layers": 12,
-        "num_attention_heads": 12,
-        "image_size": 224,
-        "patch_size": 16,
-    },
+    "siglip-base-16-224": SIGLIP_BASE,
+    "siglip2-base": SIGLIP_BASE,  # google/siglip2-base-patch16-224: the same tower, trained otherwise
 }
 LANGUAGE: dict[str, Sizes] = {
     "qwen2-0.5b": {  # Qwen/Qwen2-0.5B-Instruct

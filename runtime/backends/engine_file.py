@@ -24,9 +24,9 @@ from magno.runtime.backends.engine_record import (
     device_folder,
     parse_record,
 )
+from magno.runtime.bundle import digest_of
 
 ENGINES, RECORD = "engines", "engines.json"
-READ_BYTES = 1 << 20
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -102,14 +102,10 @@ def check_owned(path: Path, status: os.stat_result, is_kind: Callable[[int], boo
 
 def sha256_of_file(path: Path) -> str:
     """Hexadecimal; constant memory. Raises EncoderError when it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                digest.update(piece)
+        return digest_of(path)
     except OSError as error:
         raise EncoderError(f"wants {path} to be readable, found: {error.strerror}") from error
-    return digest.hexdigest()
 
 
 def _find(onnx: Path, here: Here, remedy: str) -> Path:

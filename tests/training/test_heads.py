@@ -10,7 +10,7 @@ import torch
 from magno.training.facts import CELLS
 from magno.training.heads import MotionHead, matched, soft_cells
 from magno.training.pocket import CODEC
-from magno.training.samples import Place, Windows, kinds_of, windows_of
+from magno.training.samples import Place, Windows, windows_of
 from magno.training.shards import Shard
 
 WIDTH = 32
@@ -65,7 +65,7 @@ def _windows(shard: Shard) -> Windows:
     places = [
         Place(shard, clip, int(item))
         for clip in range(shard.clips)
-        for item in np.flatnonzero(kinds_of(shard, clip))
+        for item in np.flatnonzero(shard.kinds(clip))
     ]
     windows = windows_of(places, CODEC, None)
     assert int(windows.mover.sum()) > 5

@@ -83,12 +83,11 @@ class Decoder:
         self._stained = 0  # number of the newest unit with an error, which spoils a later one
         self._disturbed = False  # this context was fed what the camera did not mean it to be
         self._sequence = 0
-        self._errors = 0
 
     @property
     def errors(self) -> int:
         """Access units that gave no picture, and pictures known to be damaged."""
-        return self._errors + self._intake.empty
+        return self._intake.errors
 
     @property
     def repeated(self) -> int:
@@ -157,7 +156,7 @@ class Decoder:
 
     def _left_out(self, fed: Fed) -> list[CodecFrame]:
         fed.came = fed.damaged = self._disturbed = True
-        self._errors += 1
+        self._intake.errors += 1
         return self._shown(all_of_them=False)
 
     def _pictures(self, packet: av.Packet[Any] | None, fed: Fed | None) -> list[CodecFrame]:
@@ -169,7 +168,7 @@ class Decoder:
             decoded = []
             if fed is not None:
                 fed.came = True
-                self._errors += 1
+                self._intake.errors += 1
                 self._stain(fed)
         if fed is not None and concealed:
             self._stain(fed)
@@ -198,7 +197,7 @@ class Decoder:
             self._intake.refuse_interlaced(frame.interlaced_frame, begun=bool(self._sequence))
         fed.came = True
         if frame.is_corrupt:
-            self._errors += 1
+            self._intake.errors += 1
             fed.unready, fed.damaged = not self._ready, fed.damaged or self._ready
             self._disturbed = True
         self._ready = self._ready or not frame.is_corrupt

@@ -28,7 +28,9 @@ class Intake(Generic[Picture]):
         self._refuses_b = b_frames == "refuse"
         self._interlaced = 0  # pictures in a row
         self._lost = True  # something is missing before the next unit; at first, all that came before
-        self.empty = 0  # units without any data: they tell of a loss
+        self.errors = (
+            0  # units that gave no picture, and pictures known to be damaged; the decoder counts too
+        )
         self.repeated = 0  # units that came twice
 
     def lost(self) -> None:
@@ -38,7 +40,7 @@ class Intake(Generic[Picture]):
     def is_new(self, unit: AccessUnit) -> bool:
         """False: the unit is nothing to decode."""
         if not unit.data:  # to a decoder, a packet of no bytes is the stream's end
-            self.empty += 1
+            self.errors += 1
             self.lost()
             return False
         again = self._repeats.again(unit.data)

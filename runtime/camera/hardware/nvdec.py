@@ -83,12 +83,11 @@ class Decoder:
         self._references = References()
         self._reorders = False
         self._sequence = 0
-        self._errors = 0
 
     @property
     def errors(self) -> int:
         """Access units that gave no picture, and pictures known to be damaged."""
-        return self._errors + self._intake.empty
+        return self._intake.errors
 
     @property
     def repeated(self) -> int:
@@ -132,7 +131,7 @@ class Decoder:
             decoded = []
             if fed is not None:
                 fed.came = fed.damaged = True
-                self._errors += 1
+                self._intake.errors += 1
         for picture in decoded:
             self._take(picture)
         released = self._intake.in_flight.released(all_of_them=data is None)
@@ -153,7 +152,7 @@ class Decoder:
             fed.facts = of_kind("I" if statistics is not None and statistics.is_intra else "P")
         fed.came = True
         if statistics is not None and statistics.is_damaged:
-            self._errors += 1
+            self._intake.errors += 1
             fed.damaged = True
         self._intake.in_flight.hold(picture, fed)
 
