@@ -119,7 +119,7 @@ def compare(bundle: Path, clip: str, at_s: float, question: str, repeats: int) -
 
 
 def _ask(engine: Engine, question: str) -> Answer:
-    answer = engine.ask(Query(question, deadline_ms=DEADLINE_MS))
+    answer = engine.ask(Query(question, deadline_ms=DEADLINE_MS, max_tokens=MAX_ANSWER_TOKENS))
     if answer.ttft_ms is None:
         raise BenchError(f"A bench wants answers, found one {answer.outcome.value}: {answer.error}")
     return answer

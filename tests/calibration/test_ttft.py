@@ -16,8 +16,7 @@ def test_prefilled_while_watching_answers_as_prefilled_when_asked(tiny_bundle: P
     row = compare(
         tiny_bundle, str(clips / "car-detection.mp4"), 4.0, "Which way is the car moving?", repeats=3
     )
-    short, long = sorted((row.streaming_text, row.at_query_text), key=len)
-    assert long.startswith(short) and len(short.split()) >= 8  # random weights: whether to stop may be a tie
+    assert row.streaming_text == row.at_query_text
     assert row.at_query_tokens > row.streaming_tokens > 0  # the question's own tokens apart
     assert row.ratio == pytest.approx(row.at_query_ms / row.streaming_ms)
 
