@@ -5,6 +5,7 @@ A window's movers are the things that move or grow otherwise than what is behind
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,19 +44,26 @@ def patch_facts(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour and shape of the thing in each patch of a keyframe: two of (P*P,) int64."""
     colours, shapes = (np.zeros((patches, patches), np.int64) for _ in range(2))
-    centres = (np.arange(patches) + 0.5) / patches
     side = _side(shard, clip)
     for thing, (x, y, radius, _, _, visible) in enumerate(shard.places(clip)[item].astype(np.float32)):
         if visible < SEEN:
             continue
         x, y = symmetry.points(np.array([x, y]))
         reach = radius * (side[::-1] if symmetry.transpose else side)
-        away = np.hypot((centres[None, :] - x) / reach[0], (centres[:, None] - y) / reach[1])
-        covered = away < 0.9
-        spot = tuple(np.clip((np.array([y, x]) * patches).astype(int), 0, patches - 1))
-        covered[spot] = True
-        colours[covered], shapes[covered] = _look(shard, clip, thing)
+        under = covered((x, y), reach, patches)
+        colours[under], shapes[under] = _look(shard, clip, thing)
     return colours.ravel(), shapes.ravel()
+
+
+def covered(centre: Sequence[float], reach: Sequence[float], patches: int) -> np.ndarray:
+    """(P, P) bool: the patches that a thing lies on, at least that of its centre. `centre` and `reach` (its radius)
+    are x and y, in widths and heights."""
+    centres = (np.arange(patches) + 0.5) / patches
+    away = np.hypot((centres[None, :] - centre[0]) / reach[0], (centres[:, None] - centre[1]) / reach[1])
+    under = np.asarray(away < 0.9)
+    column, row = (min(max(int(at * patches), 0), patches - 1) for at in centre)
+    under[row, column] = True
+    return under
 
 
 def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Symmetry) -> WindowFacts:

@@ -1,11 +1,11 @@
 """Heads that are thrown away after training: what the tokens themselves are asked for, long before the language
 model has learned to look at them.
 
-A keyframe's token is asked what thing is in its patch. All of a window's motion tokens together are asked for the
-map of what moved how, which is learned first. The first of a window's motion tokens is asked how the
-background moved, each other one where a thing moved from and to, and the language model's state at it which thing
-that was: so that a question's name meets its mover by attention alone. Which token tells of which mover is whichever
-fits best (as in DETR, arXiv 2005.12872).
+A keyframe's token is asked what thing is in its patch, and the mean of a thing's tokens, which thing it is. All of
+a window's motion tokens together are asked for the map of what moved how, which is learned first. The first of a
+window's motion tokens is asked how the background moved, each other one where a thing moved from and to, and the
+language model's state at it which thing that was: so that a question's name meets its mover by attention alone.
+Which token tells of which mover is whichever fits best (as in DETR, arXiv 2005.12872).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, smooth_l1_loss
 
 from magno.training.facts import CELLS, COLOUR_COUNT, MOVERS, NO_COLOUR, SHAPE_COUNT
-from magno.training.samples import Windows
+from magno.training.samples import Keyframes, Windows
 
 TOKENS = 1 + MOVERS  # of motion in a window: one for the background, one for each mover
 
@@ -38,14 +38,30 @@ class NameHead(nn.Module):
     def loss(self, x: Tensor, colours: Tensor, shapes: Tensor) -> Tensor:
         """x (N, width); a thing without a colour of its own is asked for its shape alone."""
         told_colour, told_shape = self(x)
-        weight = torch.ones(COLOUR_COUNT)
-        weight[0] = EMPTY_WEIGHT
-        shape_weight = torch.ones(SHAPE_COUNT)
-        shape_weight[0] = EMPTY_WEIGHT
         known = colours != NO_COLOUR
-        return cross_entropy(told_colour[known], colours[known], weight) + cross_entropy(
-            told_shape, shapes, shape_weight
-        )
+        return _told(told_colour[known], colours[known]) + _told(told_shape, shapes)
+
+
+def _told(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy; 0 of nothing."""
+    if not len(labels):
+        return logits.sum()
+    weight = torch.ones(logits.shape[-1])
+    weight[0] = EMPTY_WEIGHT
+    return cross_entropy(logits, labels, weight)
+
+
+def things_of(tokens: Tensor, keyframes: Keyframes) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each thing in these pictures the mean of its patches' tokens (T, width), its colour and its shape (T,):
+    what a corner's patch saw need not reach the others for the thing to be told. tokens (K, P*P, width). Things of one
+    look in one picture count as one."""
+    on = keyframes.shapes > 0
+    picture = torch.arange(len(tokens))[:, None].expand_as(on)
+    looks = torch.stack([picture[on], keyframes.colours[on], keyframes.shapes[on]])
+    things, number = looks.unique(dim=1, return_inverse=True)
+    total = tokens.new_zeros(things.shape[1], tokens.shape[-1]).index_add(0, number, tokens[on])
+    patches = torch.bincount(number, minlength=things.shape[1])
+    return total / patches[:, None], things[1], things[2]
 
 
 class MotionHead(nn.Module):

@@ -20,6 +20,7 @@ from magno.export.checkpoint import save_checkpoint
 from magno.export.model import MagnoModel
 from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
+from magno.training.drawn import drawn
 from magno.training.feed import batches, shards
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
 from magno.training.rows import IGNORE
@@ -123,13 +124,15 @@ def train(args: argparse.Namespace) -> Run:
 
 
 def _token_losses(trainee: Trainee, train: list[Shard], rng: np.random.Generator) -> Callable[[], Losses]:
-    """By turns what keyframe tokens say, what motion tokens say, and how Δ-tokens fit to pictures. One after the
-    other, the last took away within 50 steps what the one before had learned."""
+    """By turns what keyframe tokens say of films and of drawings, what motion tokens say, and how Δ-tokens fit to
+    pictures. One after the other, the last took away within 50 steps what the one before had learned."""
     samples, pairs = Samples(train, CODEC), PairSource(train, CODEC)
     turns: list[Callable[[], Losses]] = [
         lambda: trainee.named(samples.keyframes(KEYFRAMES_A_BATCH, rng)),
         lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
-    ] * 3
+        lambda: trainee.named(drawn(KEYFRAMES_A_BATCH, CODEC, rng)),
+        lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
+    ] * 2
     if len(pairs):
         turns.append(lambda: trainee.aligned(pairs.random(PAIRS_A_BATCH, rng)))
     turn = cycle(turns)

@@ -11,12 +11,12 @@ from torch.nn.functional import cross_entropy
 from magno.export.model import MagnoModel
 from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
-from magno.training.heads import MotionHead, NameHead
+from magno.training.heads import MotionHead, NameHead, things_of
 from magno.training.rows import IGNORE
 from magno.training.samples import Keyframes, Windows
 
 BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
-WEIGHTS = {"answers": 1.0, "patches": 0.4, "motion": 0.4, "names": 0.4, "aligned": 1.0}
+WEIGHTS = {"answers": 1.0, "patches": 0.4, "things": 0.4, "motion": 0.4, "names": 0.4, "aligned": 1.0}
 
 
 @dataclass(slots=True)
@@ -37,12 +37,13 @@ class Trainee(torch.nn.Module):
         super().__init__()
         self.model, self._uses_heads = model, heads
         width = model.language.config.hidden_size
-        self.patch_names, self.motion, self.mover_names = NameHead(width), MotionHead(width), NameHead(width)
+        self.patch_names, self.thing_names, self.mover_names = (NameHead(width) for _ in range(3))
+        self.motion = MotionHead(width)
         self.alignment = Alignment(width, model.config.codec.patches**2)
 
     def named(self, keyframes: Keyframes) -> Losses:
         """What keyframe tokens say by themselves."""
-        return Losses({"patches": self._patches(self.model.vision(keyframes.pixels), keyframes)})
+        return Losses(self._seen(self.model.vision(keyframes.pixels), keyframes))
 
     def moved(self, windows: Windows) -> Losses:
         """What motion tokens say by themselves."""
@@ -65,7 +66,7 @@ class Trainee(torch.nn.Module):
         parts = {"answers": cross_entropy(logits, wanted)}
         if self._uses_heads:
             motion, chosen, told_of = self._motion(deltas, batch.windows)
-            parts |= {"patches": self._patches(vision, batch.keyframes), "motion": motion}
+            parts |= {"motion": motion, **self._seen(vision, batch.keyframes)}
             parts["names"] = self._names(states[-1 - BEFORE_LAST], batch, chosen, told_of)
         return Losses(parts, logits.argmax(-1) == wanted)
 
@@ -91,9 +92,12 @@ class Trainee(torch.nn.Module):
         )
         return tuple(output.hidden_states)
 
-    def _patches(self, vision: Tensor, keyframes: Keyframes) -> Tensor:
+    def _seen(self, vision: Tensor, keyframes: Keyframes) -> dict[str, Tensor]:
         flat = vision.reshape(-1, vision.shape[-1])
-        return self.patch_names.loss(flat, keyframes.colours.flatten(), keyframes.shapes.flatten())
+        return {
+            "patches": self.patch_names.loss(flat, keyframes.colours.flatten(), keyframes.shapes.flatten()),
+            "things": self.thing_names.loss(*things_of(vision, keyframes)),
+        }
 
     def _motion(self, deltas: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
         return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], windows)

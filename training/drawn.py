@@ -1,0 +1,88 @@
+"""Still pictures of many clean things, drawn as they are wanted: what shapes look like, told before films show them
+small, blurred and half hidden. A tower that sees both has learned shapes after half the pictures. Pure.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from magno.runtime.spec import CodecSpec
+from magno.training.facts import covered
+from magno.training.questions.words import SHAPES
+from magno.training.samples import Keyframes, pixels_of
+from magno.training.scenes.shapes import OUTLINES
+from magno.training.scenes.sprites import RGB
+from magno.training.scenes.textures import grit, octaves
+
+THINGS = 7  # at most; fewer where there is no room
+TRIES = 30
+RADII = (0.07, 0.165)  # of the side
+GRAIN = 8.0  # of the ground, in levels
+SHADE = 20.0  # of a thing, in levels
+
+
+def drawn(size: int, codec: CodecSpec, rng: np.random.Generator) -> Keyframes:
+    """So many pictures and what is in their patches."""
+    pictures, colours, shapes = [], [], []
+    for _ in range(size):
+        picture, colour, shape = _picture(codec, rng)
+        pictures.append(picture)
+        colours.append(colour.ravel())
+        shapes.append(shape.ravel())
+    told = (torch.from_numpy(np.stack(part)) for part in (colours, shapes))
+    return Keyframes(pixels_of(pictures), *told)
+
+
+def _picture(codec: CodecSpec, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(S, S, 3) uint8, and two of (P, P) int64 as in facts.patch_facts."""
+    side = codec.image_px
+    picture = _ground(side, rng)
+    colours, shapes = (np.zeros((codec.patches, codec.patches), np.int64) for _ in range(2))
+    for x, y, radius in _spots(rng):
+        colour, shape = int(rng.integers(len(RGB))), int(rng.integers(len(SHAPES)))
+        _draw(picture, (x * side, y * side, radius * side), (colour, shape), rng)
+        patches = covered((x, y), (radius, radius), codec.patches)
+        colours[patches], shapes[patches] = colour + 1, shape + 1
+    return np.clip(picture, 0, 255).astype(np.uint8), colours, shapes
+
+
+def _ground(side: int, rng: np.random.Generator) -> np.ndarray:
+    """(S, S, 3) float32: a slope, grain, and now and then clouds."""
+    slope = rng.normal(0, 60, (2, 3))
+    ramp = np.linspace(-0.5, 0.5, side)
+    ground = rng.uniform(30, 220, 3) + ramp[:, None, None] * slope[0] + ramp[None, :, None] * slope[1]
+    ground += octaves(rng, side, side)[..., None] * rng.uniform(0, 25)
+    return np.asarray(ground + rng.normal(0, rng.uniform(0, GRAIN), ground.shape), dtype=np.float32)
+
+
+def _spots(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Places and radii of things that lie apart, in sides."""
+    found: list[tuple[float, float, float]] = []
+    for _ in range(TRIES):
+        radius = float(rng.uniform(*RADII))
+        x, y = rng.uniform(radius, 1 - radius, 2)
+        if len(found) < THINGS and all(np.hypot(x - a, y - b) > 1.1 * (radius + r) for a, b, r in found):
+            found.append((float(x), float(y), radius))
+    return found
+
+
+def _draw(
+    picture: np.ndarray,
+    spot: tuple[float, float, float],
+    look: tuple[int, int],
+    rng: np.random.Generator,
+) -> None:
+    """Paint a thing over the picture; `spot` in pixels."""
+    x, y, radius = spot
+    top, left = max(int(y - 1.5 * radius), 0), max(int(x - 1.5 * radius), 0)
+    part = picture[top : int(y + 1.5 * radius) + 1, left : int(x + 1.5 * radius) + 1]
+    rows, columns = part.shape[:2]
+    v, u = np.mgrid[0:rows, 0:columns].astype(np.float32) + 0.5
+    u, v = (u + left - x) / radius, (v + top - y) / radius
+    tilt = float(rng.uniform(-0.2, 0.2))
+    u, v = u * np.cos(tilt) - v * np.sin(tilt), u * np.sin(tilt) + v * np.cos(tilt)
+    cover = np.clip(0.5 - OUTLINES[SHAPES[look[1]]](u, v) * radius, 0, 1)[..., None]
+    shade = grit(rng, rows, columns) if rng.random() < 0.5 else octaves(rng, rows, columns)
+    tint = np.array(list(RGB.values())[look[0]]) + rng.uniform(-14, 14, 3)
+    part += cover * (tint + shade[..., None] * rng.uniform(0, SHADE) - part)
