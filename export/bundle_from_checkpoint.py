@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import secrets
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +38,7 @@ from magno.runtime.bundle import (
 )
 from magno.runtime.encoder import delta_graph, vision_graph
 from magno.runtime.spec import to_dict
+from magno.runtime.whole import aside, put_in_place, sync
 
 TOOLS = ("magno", "torch", "transformers", "onnx", "onnxscript", "gguf", "onnxruntime", "llama-cpp-python")
 STEPS = ("read the checkpoint", VISION, DELTA, LLM, MANIFEST, "compare with torch")
@@ -55,15 +54,6 @@ class ExportOptions:
 
     llm_type: str = "f16"  # of magno.export.language.llm_types
     precision: str = "fp32"  # of the two encoders: magno.export.graphs.precision
-
-
-@dataclass(frozen=True, slots=True)
-class _Aside:
-    """Where a bundle is made, and what it will replace."""
-
-    part: Path
-    old: Path
-    out: Path
 
 
 def bundle_from_checkpoint(
@@ -90,16 +80,17 @@ def bundle_from_source(
     """
     _check_replaceable(out)
     out = out.resolve()
-    aside = _Aside(_sibling(out, "part"), _sibling(out, "old"), out)
+    part = aside(out)
     try:
-        aside.part.mkdir(parents=True)
-        _write_files(source, aside.part, options, progress)
+        part.mkdir(parents=True)
+        _write_files(source, part, options, progress)
         progress(STEPS[-1], len(STEPS) - 1, len(STEPS))
-        _check_whole(source, aside.part, options)
-        _put_in_place(aside)
+        _check_whole(source, part, options)
+        _keep_what_was_made_here(out, part)
+        put_in_place(part, out)
         progress("done", len(STEPS), len(STEPS))
     finally:
-        shutil.rmtree(aside.part, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
     return out
 
 
@@ -130,7 +121,7 @@ def _write_files(source: Source, part: Path, options: ExportOptions, progress: P
     text = json.dumps(to_dict(manifest), indent=2, ensure_ascii=False)
     (part / MANIFEST).write_text(text + "\n", encoding="utf-8")
     for path in part.iterdir():
-        _sync(path)
+        sync(path)
 
 
 def _write_encoder(source: EncoderSource, graph: Graph, out: Path, precision: str) -> None:
@@ -161,33 +152,8 @@ def _check_replaceable(out: Path) -> None:
         )
 
 
-def _put_in_place(aside: _Aside) -> None:
-    replaces = aside.out.exists()
-    if replaces:
-        for name in MADE_ON_DEVICE:
-            if (aside.out / name).is_dir():
-                shutil.copytree(aside.out / name, aside.part / name, symlinks=True)
-    _sync(aside.part)
-    if replaces:
-        aside.out.rename(aside.old)
-    try:
-        aside.part.rename(aside.out)
-    except BaseException:
-        if replaces:
-            aside.old.rename(aside.out)
-        raise
-    _sync(aside.out.parent)
-    shutil.rmtree(aside.old, ignore_errors=True)
-
-
-def _sibling(out: Path, what: str) -> Path:
-    return out.parent / f".{out.name}.{secrets.token_hex(4)}.{what}"
-
-
-def _sync(path: Path) -> None:
-    """Let a file or folder reach the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _keep_what_was_made_here(out: Path, part: Path) -> None:
+    for name in MADE_ON_DEVICE:
+        if (out / name).is_dir():
+            shutil.copytree(out / name, part / name, symlinks=True)
+    sync(part)

@@ -6,8 +6,6 @@ quantised type is made by llama.cpp's own quantiser from a file that is written 
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from magno.export.language.tokenizer import add_tokenizer, read_chat_template, r
 from magno.export.language.weights import FILE_TYPES, Placed, add_info, place, write_tensor
 from magno.export.source import LanguageSource
 from magno.export.weights.tensors import Tensors
+from magno.runtime.whole import aside, whole_file
 
 Progress = Callable[[str, int, int], None]  # step, how many tensors are done, how many there are
 WRITE, QUANTISE = "llm.gguf", "quantise llm.gguf"
@@ -42,18 +41,15 @@ def gguf_from_language(
     """
     if llm_type not in LLM_TYPES:
         raise CheckpointError(f"llm_type wants one of {', '.join(LLM_TYPES)}, found {llm_type!r:.40}.")
-    part, small = (out.with_name(f".{out.name}.{secrets.token_hex(4)}.{kind}") for kind in ("part", "small"))
+    small = aside(out, "small")
     try:
-        if llm_type not in QUANTISED:
-            _write(source, part, llm_type, stop_text, progress)
-        else:
-            _write(source, small, _unquantised(source.tensors), stop_text, progress)
-            quantise(small, part, llm_type, lambda done, total: progress(QUANTISE, done, total))
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(out)
+        with whole_file(out) as part:
+            if llm_type not in QUANTISED:
+                _write(source, part, llm_type, stop_text, progress)
+            else:
+                _write(source, small, _unquantised(source.tensors), stop_text, progress)
+                quantise(small, part, llm_type, lambda done, total: progress(QUANTISE, done, total))
     finally:
-        part.unlink(missing_ok=True)
         small.unlink(missing_ok=True)
 
 

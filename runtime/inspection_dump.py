@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 import zipfile
@@ -15,6 +14,7 @@ from typing import IO
 import numpy as np
 
 from magno.runtime.units import CodecFrame, MagnoError
+from magno.runtime.whole import whole_file
 
 
 class DumpError(MagnoError):
@@ -94,14 +94,9 @@ class VectorDump:
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[IO[bytes]]:
     """A file that appears under its name whole, or not at all. Raises DumpError when it cannot be written."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            with aside.open("wb") as file:
-                yield file
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with whole_file(path) as part, part.open("wb") as file:
+            yield file
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -19,6 +19,7 @@ from magno.runtime.camera.decoding.decoder import Decoder
 from magno.runtime.features import window_arrays
 from magno.runtime.spec import CodecSpec
 from magno.runtime.units import AccessUnit, CodecFrame
+from magno.runtime.whole import whole_file
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 from magno.training.coarse import coarse_frame
 from magno.training.codec_settings import CodecSettings, random_settings
@@ -122,8 +123,7 @@ def observe(
 
 def write_clip(path: Path, pictures: Iterable[np.ndarray], settings: CodecSettings, seed: int = 0) -> None:
     """An MP4 file of the pictures, written aside and renamed; `seed` says which packets are lost."""
-    aside = path.with_name(path.name + ".part")
-    with av.open(str(aside), "w", format="mp4") as container:
+    with whole_file(path) as part, av.open(str(part), "w", format="mp4") as container:
         stream, packets = None, []
         for index, picture in enumerate(pictures):
             if stream is None:
@@ -134,7 +134,6 @@ def write_clip(path: Path, pictures: Iterable[np.ndarray], settings: CodecSettin
             packets += stream.encode(None)
         missing = lost(len(packets), settings.lost, seed)
         container.mux([packet for number, packet in enumerate(packets) if number not in missing])
-    aside.replace(path)
 
 
 def photographs(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib
 
+from magno.runtime.whole import whole_file
 from magno.training.run import LOG, Line
 
 matplotlib.use("Agg")
@@ -51,10 +52,9 @@ def draw(log: list[Line], path: Path) -> None:
             axes.axvline(begin, color="0.8", zorder=0)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
-    aside = path.with_name(f".{path.name}")
-    figure.savefig(aside, dpi=110, format="png")
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=110, format="png")
     pyplot.close(figure)
-    aside.replace(path)
 
 
 def _minutes(log: list[Line]) -> tuple[list[float], dict[str, float]]:

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from magno.runtime.whole import whole_file
 from magno.training.trainee import Losses, Trainee
 
 SAVE_EVERY_S = 180.0
@@ -81,12 +82,10 @@ class Run:
         self.log.append(line)
         print(json.dumps(line), flush=True)
         state = {"trainee": self.trainee.state_dict(), "optimiser": self.optimiser.state_dict()}
-        aside = self._folder / f"{STATE}.part"
-        torch.save({**state, "spent_s": self.spent_s, "log": self.log}, aside)
-        aside.replace(self._folder / STATE)
-        aside = self._folder / f"{LOG}.part"
-        aside.write_text("".join(json.dumps(line) + "\n" for line in self.log), encoding="utf-8")
-        aside.replace(self._folder / LOG)
+        with whole_file(self._folder / STATE) as part:
+            torch.save({**state, "spent_s": self.spent_s, "log": self.log}, part)
+        with whole_file(self._folder / LOG) as part:
+            part.write_text("".join(json.dumps(line) + "\n" for line in self.log), encoding="utf-8")
         self._saved = time.monotonic()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from magno.runtime.whole import whole_file
 from magno.training.clips import write_clip
 from magno.training.codec_settings import CodecSettings
 from magno.training.questions.balance import Balance
@@ -65,9 +66,9 @@ def write_suite(name: str, folder: Path, questions: int, clips_folder: Path) -> 
         salt = zlib.crc32(f"{name} {number}".encode()) % 1000
         first_seed = HELD_OUT_SEED + 1_000_000 * (1 + salt)
         lines += _part(part, folder, max(round(questions * part.share), 1), (first_seed, paint))
-    aside = folder / (QUESTIONS_FILE + ".part")
-    aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return aside.replace(folder / QUESTIONS_FILE)
+    with whole_file(folder / QUESTIONS_FILE) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / QUESTIONS_FILE
 
 
 def _part(part: Part, folder: Path, quota: int, source: tuple[int, Paint]) -> list[str]:

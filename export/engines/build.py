@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -35,6 +34,7 @@ from magno.runtime.backends.tensorrt_library import Library, load_library
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.encoder import delta_graph, vision_graph
 from magno.runtime.spec import to_dict
+from magno.runtime.whole import aside, put_in_place, whole_file
 
 TIMING_CACHE_LIMIT_BYTES = 1 << 30
 FOLDER_MODE, FILE_MODE = 0o755, 0o644  # whatever the umask: engines that others may write are not read
@@ -76,11 +76,12 @@ def build_engines(bundle_folder: Path, options: Options, standing: Standing) -> 
     engines.mkdir(FOLDER_MODE, exist_ok=True)
     check_owned(engines, engines.lstat(), stat.S_ISDIR)
     out = engines / device_folder(options.flavour, target.gpu.name if target.gpu else "")
-    part = _aside(out, "part")
+    part = aside(out)
     part.mkdir()
     try:
         record = _build_into(part, _Job(bundle, library, target, options, out), standing)
-        _put_in_place(part, out)
+        part.chmod(FOLDER_MODE)
+        put_in_place(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return out, record
@@ -114,7 +115,8 @@ def _build_into(part: Path, job: _Job, standing: Standing) -> EngineRecord:
         engines[onnx.name] = _write_engine(part, onnx.name, job, built, time.monotonic() - began_s)
     standing.enter("writing")
     if job.options.timing_cache is not None:
-        _replace(job.options.timing_cache, building.timing_cache or b"")
+        with whole_file(job.options.timing_cache) as part:
+            _write(part, building.timing_cache or b"")
     record = EngineRecord(
         format=FORMAT,
         flavour=job.options.flavour,
@@ -157,31 +159,8 @@ def _read_timing_cache(path: Path | None) -> bytes | None:
     return read_owned(path, TIMING_CACHE_LIMIT_BYTES) if os.path.lexists(path) else b""
 
 
-def _put_in_place(part: Path, out: Path) -> None:
-    part.chmod(FOLDER_MODE)
-    old = _aside(out, "old")
-    if out.exists():
-        out.rename(old)
-    try:
-        part.rename(out)
-    except BaseException:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def _write_json(path: Path, values: dict[str, Any]) -> None:
     _write(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    part = _aside(path, "part")
-    try:
-        _write(part, data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:
@@ -191,7 +170,3 @@ def _write(path: Path, data: bytes | memoryview) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _aside(path: Path, what: str) -> Path:
-    return path.parent / f".{path.name}.{secrets.token_hex(4)}.{what}"

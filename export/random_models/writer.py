@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from magno.export.weights.safetensors_file import DTYPE_BYTES, LENGTH, METADATA
 from magno.export.weights.tensors import INDEX, WEIGHTS
+from magno.runtime.whole import whole_file
 
 Blocks = Callable[[str, tuple[int, ...]], Iterator[NDArray[np.float32]]]
 Progress = Callable[[str, int, int], None]  # which tensor, how many numbers are done, how many there are
@@ -41,17 +41,13 @@ def write_weights(
         files = [folder / f"model-{n + 1:05}-of-{len(shards):05}.safetensors" for n in range(len(shards))]
     total, done = sum(math.prod(shape) for shape in shapes.values()), 0
     for path, names in zip(files, shards, strict=True):
-        aside = path.with_name(f".{path.name}.part")
-        with aside.open("wb") as file:
+        with whole_file(path) as part, part.open("wb") as file:
             file.write(_header({name: shapes[name] for name in names}, sharding.dtype))
             for name in names:
                 progress(name, done, total)
                 for block in blocks(name, shapes[name]):
                     file.write(stored(block, sharding.dtype).tobytes())
                 done += math.prod(shapes[name])
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
     if len(shards) > 1:
         where = {name: path.name for path, names in zip(files, shards, strict=True) for name in names}
         size = total * DTYPE_BYTES[sharding.dtype]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -23,6 +21,7 @@ from magno.runtime.bundle import MANIFEST, Bundle, BundleError
 from magno.runtime.encoder import delta_graph, vision_graph
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome
 from magno.runtime.spec import to_dict
+from magno.runtime.whole import whole_file
 
 TOOLS = ("magno", "torch", "transformers", "onnx", "onnxruntime", "llama-cpp-python")
 
@@ -99,20 +98,14 @@ def record_parity(bundle: Bundle, record: ParityRecord) -> None:
     Raises BundleError where it cannot be written, or has changed since the bundle was opened.
     """
     path = bundle.folder / MANIFEST
-    aside = bundle.folder / f".{MANIFEST}.{secrets.token_hex(4)}"
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if values["files"] != to_dict(bundle.manifest.files):
         raise BundleError(f"{path} wants to stay as it was, found it exported anew: verify it again.")
     values["parity"] = to_dict(record)
     try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with whole_file(path) as part:
+            part.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise BundleError(
             f"{path} wants to be writable for the figures, found: {error.strerror}. Check its owner."
         ) from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ anybody, so they are read as hostile: what is not exactly a record counts as non
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import logging
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from magno.runtime.camera.request import CameraError
 from magno.runtime.spec import SpecError, from_dict, to_dict
+from magno.runtime.whole import whole_file
 
 FORMAT = 1
 MAX_RECORD_BYTES = 256 << 10
@@ -137,19 +137,10 @@ def write_record(record: ConformanceRecord) -> Path:
     )
     record = replace(record, findings=findings)
     path = path_of(record.source, record.device)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("w", encoding="utf-8") as file:
-                json.dump(to_dict(record), file, indent=1, allow_nan=False)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-            _keep_name(path.parent)
-        finally:
-            with contextlib.suppress(OSError):
-                aside.unlink(missing_ok=True)
+        with whole_file(path) as part, part.open("w", encoding="utf-8") as file:
+            json.dump(to_dict(record), file, indent=1, allow_nan=False)
     except (OSError, ValueError) as error:
         raise CameraError(
             f"Wanted to write the conformance result to {path}, found that it cannot be ({error}). "
@@ -181,12 +172,3 @@ def start_of(path: Path, max_bytes: int) -> str:
             return file.read(max_bytes).decode(errors="replace")
     except OSError:
         return ""
-
-
-def _keep_name(where: Path) -> None:
-    """A renamed file outlives a power cut once its folder is on disk, too."""
-    descriptor = os.open(where, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
