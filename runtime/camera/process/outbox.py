@@ -11,7 +11,7 @@ from magno.runtime.camera.process.wire import Alive, Failed, Message, write_mess
 from magno.runtime.units import CodecFrame
 
 QUEUE_PICTURES = 8
-ALIVE_S = 0.15  # silence longer than `reader.SILENCE_S` ends a process: with nothing to say, it says that
+ALIVE_S = 0.1  # silence longer than `reader.SILENCE_S` ends a process: with nothing to say, it says that
 
 
 class Outbox:

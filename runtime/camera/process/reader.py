@@ -27,7 +27,7 @@ WORKER = (
 )
 GOODBYE_S = 2.0
 START_S = 10.0  # until a process says its first word: Python and its libraries come from a disk
-SILENCE_S = 0.3  # one that lives and is not stuck says something every 0.15 s; with a look at it, 0.4 s
+SILENCE_S = 0.25  # one that lives and is not stuck says something every 0.1 s; with a look at it, 0.35 s
 
 
 class CameraReader:
