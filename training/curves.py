@@ -18,7 +18,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-LOSSES = ("patches", "things", "motion", "aligned", "answers", "names")
+LOSSES = ("patches", "things", "places", "motion", "aligned", "answers", "names")
 FOLLOWED = (
     "recall_1",
     "plain_1",

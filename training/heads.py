@@ -1,15 +1,16 @@
 """Heads that are thrown away after training: what the tokens themselves are asked for, long before the language
 model has learned to look at them.
 
-A keyframe's token is asked what thing is in its patch, and the mean of a thing's tokens, which thing it is. All of
-a window's motion tokens together are asked for the map of what moved how, which is learned first. The first of a
-window's motion tokens is asked how the background moved, each other one where a thing moved from and to, and the
-language model's state at it which thing that was: so that a question's name meets its mover by attention alone.
-Which token tells of which mover is whichever fits best (as in DETR, arXiv 2005.12872).
+A keyframe's token is asked where it lies and what thing is in its patch, and the mean of a thing's tokens, which
+thing it is. All of a window's motion tokens together are asked for the map of what moved how, which is learned first.
+The first of a window's motion tokens is asked how the background moved, each other one where a thing moved from and
+to, and the language model's state at it which thing that was: so that a question's name meets its mover by attention
+alone. Which token tells of which mover is whichever fits best (as in DETR, arXiv 2005.12872).
 """
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import torch
@@ -103,6 +104,15 @@ class MotionHead(nn.Module):
         ground_loss = (ground_loss * known[:, 0]).sum() / known.sum().clamp(min=1)
         whole = mover_loss + there_loss + 3 * ground_loss + 3 * self._field_loss(tokens, windows)
         return whole, chosen, told_of & windows.known[:, None]
+
+    def place_loss(self, patches: Tensor) -> Tensor:
+        """A keyframe's token says where it lies in the very words in which a mover's says where it went: so one kind of
+        look finds what came to a place, in a keyframe as in a window. patches (K, P*P, width)."""
+        side = math.isqrt(patches.shape[1])
+        middles = (torch.arange(side) + 0.5) / side
+        across, down = middles.expand(side, side), middles[:, None].expand(side, side)
+        spots = soft_cells(torch.stack([across, down], dim=-1).reshape(1, -1, 2))
+        return -(log_softmax(self.end(patches), -1) * spots).sum(-1).mean()
 
     def _field_loss(self, tokens: Tensor, windows: Windows) -> Tensor:
         """Where something moves otherwise than the background counts as much as all the rest."""

@@ -34,7 +34,7 @@ EXAM_CLIPS = 120
 EXAM_ROWS = 20
 EXAM_SAMPLES = 400  # keyframes, and windows
 KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
-RETRIEVED = 1000  # held-out windows among which the next picture is looked for
+RETRIEVED = 300  # held-out windows among which the next picture is looked for
 
 
 def new_model() -> tuple[MagnoModel, Tokenizer]:

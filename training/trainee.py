@@ -16,7 +16,15 @@ from magno.training.rows import IGNORE
 from magno.training.samples import Keyframes, Windows
 
 BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
-WEIGHTS = {"answers": 1.0, "patches": 0.4, "things": 0.4, "motion": 0.4, "names": 0.4, "aligned": 1.0}
+WEIGHTS = {
+    "answers": 1.0,
+    "patches": 0.4,
+    "things": 0.4,
+    "places": 0.1,
+    "motion": 0.4,
+    "names": 0.4,
+    "aligned": 1.0,
+}
 
 
 @dataclass(slots=True)
@@ -97,6 +105,7 @@ class Trainee(torch.nn.Module):
         return {
             "patches": self.patch_names.loss(flat, keyframes.colours.flatten(), keyframes.shapes.flatten()),
             "things": self.thing_names.loss(*things_of(vision, keyframes)),
+            "places": self.motion.place_loss(vision),
         }
 
     def _motion(self, deltas: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:

@@ -31,6 +31,16 @@ def test_a_place_is_shared_by_the_cells_around_it() -> None:
     assert cells[0, 2 * CELLS] == 1.0 and cells[1, 0] == cells[1, 1] == 0.5 and cells[2, -1] == 1.0
 
 
+def test_a_patch_says_where_it_lies_as_a_mover_says_where_it_went() -> None:
+    """With a head that reads cells off the token, each patch's own cell costs nothing, another's much."""
+    head = MotionHead(CELLS**2)
+    with torch.no_grad():
+        head.end.weight.copy_(30 * torch.eye(CELLS**2))
+        head.end.bias.zero_()
+    own = torch.eye(CELLS**2)[None]
+    assert head.place_loss(own).item() < 1e-3 < 10 < head.place_loss(own.flip(1)).item()
+
+
 def test_the_order_of_movers_does_not_matter(shard: Shard) -> None:
     windows = _windows(shard)
     torch.manual_seed(0)
