@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from magno.runtime.whole import whole_file
 from magno.training.trainee import Losses, Trainee
 
-SAVE_EVERY_S = 180.0
+SAVE_EVERY_S = 300.0  # and examine, which takes a twentieth of that
 WARMUP_SHARE = 0.03
 LAST_RATE = 0.01  # of the peak
 DECAY = 0.05  # weight decay
