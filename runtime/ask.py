@@ -12,12 +12,11 @@ from rich.console import Console
 from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
-from magno.runtime.config import BUDGET_TOKENS, EngineConfig
+from magno.runtime.config import OPEN, EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 DEFAULT_BUNDLE = "bundles/pocket"
-FOR_QUESTION_TOKENS = 768
 POLL_S = 0.2
 CAMERA = "clip"
 ENGINE_LOG = "magno.engine"
@@ -40,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget-tokens",
         type=int,
-        default=BUDGET_TOKENS,
+        default=OPEN,
         metavar="N",
-        help="of the stream: its first keyframe and its newest GOPs; large models want more; default: %(default)s",
+        help="of the stream: its first keyframe and its newest GOPs; default: two and a half of the model's GOPs",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
@@ -72,7 +71,6 @@ def _ask(args: argparse.Namespace) -> Answer:
         b_frames=args.b_frames,
         decoder=args.decoder,
         budget_tokens=args.budget_tokens,
-        context_tokens=max(args.budget_tokens, BUDGET_TOKENS) + FOR_QUESTION_TOKENS,
         max_cameras=1,
     )
     with Engine.open(config) as engine:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.spec import SpecError
 
 LEAST = 1
-BUDGET_TOKENS = 320
+OPEN = 0  # a size that follows from the bundle and the other sizes
 QUESTION_TOKENS = 64  # cells that must be left for questions and their answers
+QUESTIONS_TOKENS = 768  # and that are, where nobody says how many
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,10 @@ class EngineConfig:
     backend: str = "ort"  # of the encoders: see encoder.BACKENDS
     threads: int = 2  # of the language model
     encoder_threads: int = 1
-    context_tokens: int = 2048  # cells of the one KV cache: all cameras and questions together
-    budget_tokens: int = BUDGET_TOKENS  # of one camera's stream: sink and newest GOPs
+    context_tokens: int = OPEN  # cells of the one KV cache: all cameras and questions together
+    budget_tokens: int = (
+        OPEN  # of one camera's stream: sink and newest GOPs; else as memory.usual_budget has it
+    )
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4
     max_queries: int = 4  # answered at once, each in its own fork
@@ -39,8 +42,19 @@ class EngineConfig:
                 )
         for name in self.__slots__:
             value = getattr(self, name)
-            if isinstance(value, int) and value < LEAST:
-                raise SpecError(f"{name} wants {LEAST} or more, found {value}.")
+            least = OPEN if name in ("context_tokens", "budget_tokens") else LEAST
+            if isinstance(value, int) and value < least:
+                raise SpecError(f"{name} wants {least} or more, found {value}.")
+        if self.context_tokens != OPEN and self.budget_tokens != OPEN:
+            self._check_room()
+
+    def sized(self, usual_budget: int) -> EngineConfig:
+        """The same with every size told. Raises SpecError where they do not fit."""
+        budget = self.budget_tokens or usual_budget
+        context = self.context_tokens or budget * self.max_cameras + QUESTIONS_TOKENS
+        return replace(self, budget_tokens=budget, context_tokens=context)
+
+    def _check_room(self) -> None:
         wanted = self.budget_tokens * self.max_cameras + QUESTION_TOKENS
         if self.context_tokens < wanted:
             raise SpecError(

@@ -26,6 +26,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import check_query
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler, immediate
 from magno.runtime.spec import ModelSpec
@@ -60,6 +61,7 @@ class Engine:
         bundle = open_bundle(Path(config.bundle))
         if (said := complaint(bundle.manifest.parity, config.bundle)) is not None:
             log.warning("%s", said)
+        config = config.sized(usual_budget(bundle.spec))
         encoder = open_encoder(bundle, config.backend, config.encoder_threads)
         try:
             language = LanguageModel.open(bundle.llm, _language_config(config))

@@ -11,11 +11,9 @@ import numpy as np
 
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.language import LanguageModel, Sequence
-from magno.runtime.memory import plan_eviction, plan_shift, spans_after
+from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, spans_after
 from magno.runtime.spec import ModelSpec
 from magno.runtime.units import Span, SpanKind
-
-QUESTION_ROOM_TOKENS = 256  # positions kept for a question and its answer below the trained context
 
 
 def check_budget(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from magno.runtime.ask import DEFAULT_BUNDLE
-from magno.runtime.config import EngineConfig
+from magno.runtime.config import OPEN, EngineConfig
 from magno.runtime.units import MagnoError
 from magno.training.ablations import ABLATIONS, AS_IT_IS, ablated
 from magno.training.eval_report import Result, as_json, print_report
@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="real clips a set is made from",
     )
     parser.add_argument("--ablate", action="append", choices=ABLATIONS[1:], help="also with this taken away")
-    parser.add_argument("--budget-tokens", type=int, metavar="N", help="of the stream; default: the engine's")
+    parser.add_argument(
+        "--budget-tokens", type=int, default=OPEN, metavar="N", help="of the stream; default: the engine's"
+    )
     parser.add_argument("--misses", action="store_true", help="list every question that was answered wrong")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = f"A line of questions: {EXAMPLE}. Exit code: 0 evaluated, 2 bad input."
@@ -103,7 +105,6 @@ def _suite(args: argparse.Namespace) -> Path:
 
 
 def _examined(args: argparse.Namespace, questions: Sequence[Question], ablation: str) -> Result:
-    more = {} if args.budget_tokens is None else {"budget_tokens": args.budget_tokens}
     columns = (
         TextColumn("asking" if ablation == AS_IT_IS else f"asking, {ablation}"),
         BarColumn(),
@@ -112,7 +113,7 @@ def _examined(args: argparse.Namespace, questions: Sequence[Question], ablation:
     )
     with ablated(ablation) as backend, Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("", total=len(questions))
-        config = EngineConfig(bundle=args.bundle, backend=backend, **more)
+        config = EngineConfig(bundle=args.bundle, backend=backend, budget_tokens=args.budget_tokens)
         examined = examine(config, questions, lambda done: progress.update(bar, completed=done))
     right = [is_right(told, q.answers) for told, q in zip(examined.told, questions, strict=True)]
     guesses = text_only(

@@ -16,6 +16,7 @@ from magno.runtime.camera.request import CameraError
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine, EngineError
+from magno.runtime.memory import usual_budget
 from magno.runtime.spec import SpecError
 from magno.runtime.units import MagnoError, Outcome, Query
 
@@ -265,7 +266,7 @@ def test_a_configuration_that_cannot_work_is_refused() -> None:
     with pytest.raises(SpecError, match="threads"):
         EngineConfig("somewhere", threads=0)
     with pytest.raises(SpecError, match="context_tokens"):
-        EngineConfig("somewhere", context_tokens=256)
+        EngineConfig("somewhere", context_tokens=256, budget_tokens=320)
 
 
 def _wait(condition: object) -> None:
@@ -276,6 +277,17 @@ def _wait(condition: object) -> None:
             return
         pause.wait(0.02)
     raise AssertionError("it did not happen")
+
+
+def test_an_engine_that_is_told_no_sizes_finds_its_own(tiny_bundle: Path, clips: Path) -> None:
+    with Engine.open(EngineConfig(str(tiny_bundle), threads=1, max_cameras=1)) as engine:
+        assert engine.config.budget_tokens == usual_budget(engine.spec)
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast")
+        assert engine.wait_ended("park", PATIENCE_S)
+        assert 0 < engine.status()["park"].cached_tokens <= usual_budget(engine.spec)
+        assert (
+            engine.ask(Query("Is anything moving?", "park", deadline_ms=20_000)).outcome is Outcome.COMPLETE
+        )
 
 
 @pytest.mark.parametrize("budget_tokens", [20, 100_000])

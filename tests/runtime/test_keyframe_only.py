@@ -35,7 +35,7 @@ def test_the_manifest_says_that_there_are_no_windows(bundle: Path) -> None:
 
 
 def test_an_answer_says_which_keyframe_it_saw(bundle: Path, clips: Path) -> None:
-    config = EngineConfig(str(bundle), threads=1, context_tokens=512, budget_tokens=256, max_cameras=1)
+    config = EngineConfig(str(bundle), threads=1, budget_tokens=256, max_cameras=1)
     with Engine.open(config) as engine:
         engine.watch("film", str(clips / "bunny_h264.mp4"), pace="fast", until_s=4.0)
         assert engine.wait_ended("film", 60.0)
