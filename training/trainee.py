@@ -20,7 +20,7 @@ WEIGHTS = {
     "answers": 1.0,
     "patches": 0.4,
     "things": 0.4,
-    "places": 0.1,
+    "places": 0.3,
     "motion": 0.4,
     "names": 0.4,
     "aligned": 1.0,
