@@ -21,8 +21,8 @@ from magno.export.errors import CheckpointError
 from magno.export.graphs.precision import at_precision
 from magno.runtime.backends import Graph
 
-# The oldest the exporter writes: ONNX Runtime 1.17 and TensorRT 10 both read it.
-OPSET = 18
+# The first with GELU as one operator; ONNX Runtime 1.17 and TensorRT 10 both read it.
+OPSET = 20
 # The exporter's note on a node: the modules it lies in, outermost first.
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"  # the exporter's word for an operation of no module

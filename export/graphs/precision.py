@@ -16,7 +16,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from magno.export.errors import CheckpointError
 
 PRECISIONS = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
-# Opset 18 has no convolution in bfloat16.
+# Before opset 22 there is no convolution in bfloat16.
 IN_HALF = {"fp16": frozenset({"Conv", "Gemm", "MatMul"}), "bf16": frozenset({"Gemm", "MatMul"})}
 FOLLOWING = frozenset(
     {"Add", "Sub", "Mul", "Div", "Neg", "Relu", "Where"}
