@@ -13,7 +13,9 @@ from magno.runtime.backends import EncoderError
 
 DOMAINS = (b"", b"ai.onnx", b"com.microsoft")  # the last is ONNX Runtime's own, built in
 EXTERNAL_DATA, DATA_LOCATION, DOMAIN = "external_data", "data_location", "domain"
+FIRST_KEY = 1 << 3  # fields are counted from 1
 DEPTH_LIMIT = 32
+FIELDS_LIMIT = 250_000  # of all messages; the 27 layers of SigLIP so400m have about 12,000
 # message -> field number -> the message it holds, or one of the three things looked for.
 FIELDS: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 8: "OperatorSet", 20: "Training", 25: "Function"},
@@ -48,16 +50,20 @@ def read_self_contained(path: Path) -> bytes:
 def check_self_contained(data: bytes, where: str) -> None:
     """Raises EncoderError for external data, a foreign operator domain or bytes that are no protobuf."""
     try:
-        _walk(memoryview(data), "Model", where, 0)
+        _walk(memoryview(data), "Model", where, 0, FIELDS_LIMIT)
     except (IndexError, ValueError) as error:
         raise EncoderError(f"{where} wants to be an ONNX file, found other or damaged bytes.") from error
 
 
-def _walk(data: memoryview, message: str, where: str, depth: int) -> None:
+def _walk(data: memoryview, message: str, where: str, depth: int, limit: int) -> int:
+    """How many more fields may follow."""
     if depth > DEPTH_LIMIT:
         raise EncoderError(f"{where} wants graphs nested at most {DEPTH_LIMIT} deep, found more.")
     known = FIELDS[message]
     for number, value in fields(data):
+        limit -= 1
+        if limit < 0:
+            raise EncoderError(f"{where} wants at most {FIELDS_LIMIT} fields, found more.")
         kind = known.get(number)
         if kind == EXTERNAL_DATA or (kind == DATA_LOCATION and value != 0):
             raise EncoderError(
@@ -72,7 +78,8 @@ def _walk(data: memoryview, message: str, where: str, depth: int) -> None:
                 name = bytes(value[:60]).decode("utf-8", "replace")
                 raise EncoderError(f"{where} wants standard operators, found the domain {name!r}.")
         else:
-            _walk(value, kind, where, depth + 1)
+            limit = _walk(value, kind, where, depth + 1, limit)
+    return limit
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -80,6 +87,8 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(data):
         key, at = varint(data, at)
+        if key < FIRST_KEY:
+            raise ValueError("a field without a number")
         wire = key & 7
         if wire == 0:
             value, at = varint(data, at)

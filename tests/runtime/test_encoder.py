@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from magno.export.verify.parity import example_inputs
 from magno.runtime.backends import Graph, Port
-from magno.runtime.backends.onnx_file import check_self_contained
+from magno.runtime.backends.onnx_file import FIELDS_LIMIT, check_self_contained
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.encoder import BACKENDS, Encoder, EncoderError, open_encoder
 
@@ -165,6 +165,16 @@ def test_a_file_that_is_no_graph_is_refused(tmp_path: Path) -> None:
         path.write_bytes(data)
         with pytest.raises(EncoderError, match=r"g\.onnx wants to be"):
             importlib.import_module(BACKENDS["ort"]).open(path, GRAPH, 1)
+
+
+def test_a_file_of_nothing_but_small_fields_is_refused_before_long() -> None:
+    """Megabytes of them would keep a robot's start waiting for seconds."""
+    with pytest.raises(EncoderError, match="other or damaged bytes"):
+        check_self_contained(bytes(100), "zeros")
+    small = b"\x18\x00"  # field 3, the number 0
+    check_self_contained(small * FIELDS_LIMIT, "small")
+    with pytest.raises(EncoderError, match="fields, found more"):
+        check_self_contained(small * (FIELDS_LIMIT + 1), "small")
 
 
 @given(st.binary(max_size=64), st.integers(0, 10_000), st.integers(0, 255))
