@@ -165,16 +165,13 @@ class Projector(nn.Module):
         return self.outer(nn.functional.gelu(self.inner(x)))
 
 
-POSITION = "embeddings.position_embedding.weight"
-
-
 class VisionEncoder(nn.Module):
     """SigLIP tower and projector: one picture -> its keyframe tokens."""
 
     def __init__(self, config: dict[str, Any], embed_dim: int) -> None:
         super().__init__()
         self.tower = SiglipVisionModel(SiglipVisionConfig(**config))
-        position = self.tower.get_parameter(POSITION)
+        position = self.tower.embeddings.position_embedding.weight
         position.data.copy_(_places(*position.shape)[0])  # to begin from, as the Δ-encoder does
         self.projector = Projector(config["hidden_size"], embed_dim)
 

@@ -115,8 +115,8 @@ def _build_into(part: Path, job: _Job, standing: Standing) -> EngineRecord:
         engines[onnx.name] = _write_engine(part, onnx.name, job, built, time.monotonic() - began_s)
     standing.enter("writing")
     if job.options.timing_cache is not None:
-        with whole_file(job.options.timing_cache) as part:
-            _write(part, building.timing_cache or b"")
+        with whole_file(job.options.timing_cache) as cache:
+            _write(cache, building.timing_cache or b"")
     record = EngineRecord(
         format=FORMAT,
         flavour=job.options.flavour,
