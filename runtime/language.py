@@ -40,6 +40,7 @@ class LanguageConfig:
     max_sequences: int = 8
     threads: int = 2
     batch_tokens: int = 256  # the longest native step
+    flash_attention: bool | None = None  # None: on a GPU only; on a CPU it pays for steps of 64 rows or more
 
     def __post_init__(self) -> None:
         for name in ("context_tokens", "max_sequences", "threads", "batch_tokens"):
@@ -282,5 +283,12 @@ def _context_params(config: LanguageConfig) -> Any:
     params.n_batch = params.n_ubatch = config.batch_tokens  # one step is one graph: no half-done batches
     params.n_seq_max = config.max_sequences
     params.n_threads = params.n_threads_batch = config.threads
+    # On a CPU a row of a step below 64 goes through flash attention cell by cell: 18 rows cost three times 65.
+    flash = (
+        llama_cpp.llama_supports_gpu_offload() if config.flash_attention is None else config.flash_attention
+    )
+    params.flash_attn_type = (
+        llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO if flash else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    )
     params.kv_unified = True  # forks share cells, and parts of a sequence can be dropped
     return params
