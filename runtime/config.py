@@ -28,6 +28,7 @@ class EngineConfig:
     max_cameras: int = 4
     max_queries: int = 4  # answered at once, each in its own fork
     max_waiting: int = 32  # admitted and not yet begun; more are refused
+    max_standing: int = 8  # standing questions; they are asked one at a time
     windows: str = "fixed"  # or "adaptive", to what moves: see cadence
     b_frames: str = "skip"  # of all cameras: "use", "skip" or "refuse"
     decoder: str = "ffmpeg"  # of all cameras; or "nvdec", on an NVIDIA GPU whose vectors were calibrated

@@ -10,17 +10,17 @@ is never prefilled again. All methods may be called from any thread.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
-from magno.runtime.camera.process.feed import Feed
 from magno.runtime.camera.process.picture_queue import NewestPictures
 from magno.runtime.camera.process.unit_queue import UnitQueue
-from magno.runtime.camera.request import CameraError, CameraRequest
+from magno.runtime.camera.request import CameraRequest
+from magno.runtime.cameras import Cameras, EngineError
 from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import check_query
@@ -30,17 +30,16 @@ from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler, immediate
 from magno.runtime.spec import ModelSpec
+from magno.runtime.standing import STIRRED, Rule
 from magno.runtime.stream import check_budget
 from magno.runtime.tally import CameraStatus
 from magno.runtime.ticket import Ticket
-from magno.runtime.units import Answer, MagnoError, Outcome, Query
+from magno.runtime.units import Answer, Event, Outcome, Query
 from magno.runtime.watcher import Watcher
 
+__all__ = ["Engine", "EngineError"]
+
 log = logging.getLogger("magno.engine")
-
-
-class EngineError(MagnoError):
-    """The engine cannot do what was asked; it goes on."""
 
 
 class Engine:
@@ -51,9 +50,15 @@ class Engine:
     ) -> None:
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
-        self._watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
-        self._scheduler = Scheduler(config, spec, language, self._watchers, clock)
-        self._closed = False
+        watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
+        self._scheduler = Scheduler(config, spec, language, watchers, clock)
+        self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock)
+        self._asker = Asker(
+            lambda query: self._submit(query, None, standing=True),
+            self._cameras.sight,
+            clock,
+            config.max_standing,
+        )
 
     @classmethod
     def open(cls, config: EngineConfig, clock: Clock | None = None) -> Engine:
@@ -101,7 +106,7 @@ class Engine:
         request = CameraRequest(
             url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only, transport=transport
         )
-        self._watch(name, request, None)
+        self._cameras.add(name, request, None)
 
     def watch_units(self, name: str) -> UnitQueue:
         """Watch H.264 access units (annex B) that the caller puts into the queue, until it closes it or `unwatch`.
@@ -110,7 +115,7 @@ class Engine:
         with, and counted. Raises MagnoError as `watch` does.
         """
         units = UnitQueue()
-        self._watch(name, CameraRequest("units://", self.spec.codec.image_px), units)
+        self._cameras.add(name, CameraRequest("units://", self.spec.codec.image_px), units)
         return units
 
     def watch_pictures(self, name: str, rate: float | None = None) -> NewestPictures:
@@ -121,46 +126,12 @@ class Engine:
         MagnoError as `watch` does.
         """
         pictures = NewestPictures(self._clock)
-        self._watch(name, CameraRequest("pictures://", self.spec.codec.image_px, rate=rate), pictures)
+        self._cameras.add(name, CameraRequest("pictures://", self.spec.codec.image_px, rate=rate), pictures)
         return pictures
-
-    def _watch(self, name: str, request: CameraRequest, feed: Feed | None) -> None:
-        watcher = Watcher(
-            name,
-            dataclasses.replace(request, b_frames=self.config.b_frames, decoder=self.config.decoder),
-            self._encoder,
-            self.spec.codec,
-            self._clock,
-            self._scheduler.notify,
-            feed,
-            self.config.windows,
-        )
-        with self._scheduler.wake:
-            if self._closed:
-                raise EngineError("A camera wants an open engine, found it closed. Open it again.")
-            if name in self._watchers:
-                raise EngineError(
-                    f"A camera wants a name of its own, found {name!r} taken. Unwatch it first."
-                )
-            if len(self._watchers) >= self.config.max_cameras:
-                raise EngineError(
-                    f"This engine wants {self.config.max_cameras} cameras at most, found one more. "
-                    "Raise max_cameras."
-                )
-            self._watchers[name] = watcher
-        try:
-            watcher.open()
-        except BaseException:
-            self._forget(watcher)
-            watcher.close()
-            raise
 
     def unwatch(self, name: str) -> None:
         """Stop a camera and forget its stream. Raises EngineError for an unknown name."""
-        watcher = self._watcher(name)
-        self._forget(watcher)
-        watcher.close()
-        self._scheduler.notify()
+        self._cameras.remove(name)
 
     def wait_ended(self, name: str, timeout_s: float | None = None) -> bool:
         """Wait until a camera's stream has ended and all of it is in the cache; False: not in this time.
@@ -168,28 +139,11 @@ class Engine:
         Raises CameraError when the camera was lost before its end, EngineError when it was taken away before it
         and for an unknown name.
         """
-        watcher = self._watcher(name)
-        with self._scheduler.wake:
-            ended = self._scheduler.wake.wait_for(lambda: watcher.finished or watcher.stopped, timeout_s)
-        if ended and watcher.error:
-            raise CameraError(watcher.error)
-        if ended and not watcher.finished:
-            raise EngineError(
-                f"Camera {name} was to be watched to its end, found it closed before. Watch it again."
-            )
-        return ended
+        return self._cameras.wait_ended(name, timeout_s)
 
     def status(self) -> dict[str, CameraStatus]:
         """Every camera as it is now."""
-        with self._scheduler.wake:
-            watched = list(self._watchers.values())
-        found = {}
-        for watcher in watched:
-            seen = self._scheduler.seen(watcher)
-            found[watcher.name] = watcher.status(
-                *((seen.capture_ns, seen.cached_tokens) if seen else (None, 0))
-            )
-        return found
+        return self._cameras.status()
 
     def ask(self, query: Query, on_text: Callable[[str], None] | None = None) -> Answer:
         """Ask and wait for the answer; it always comes."""
@@ -201,7 +155,44 @@ class Engine:
         `on_text` gets the text so far as it is decoded, on the engine's thread: it should be quick,
         and must not wait for the engine.
         """
-        ticket = Ticket(query, self._clock.now_ns(), on_text)
+        return self._submit(query, on_text)
+
+    def watch_for(
+        self,
+        question: str,
+        camera: str = "",
+        *,
+        on_event: Callable[[Event], None],
+        every_s: float = 1.0,
+        on: str = "motion",
+        deadline_ms: float = 10_000.0,
+        stirred: float = STIRRED,
+    ) -> Standing:
+        """Ask again and again; `on_event` is called when a whole answer has other words than the one before, and
+        at the first. Close what is returned to end it. Raises MagnoError.
+
+        `on` "motion": when the camera's motion energy times seconds has passed `stirred` since the answer before, or
+        another scene is seen, and no more often than `every_s`; "interval": every `every_s`, if it shows anything
+        new. It gives way to whoever waits for an answer: asked one at a time, refused ones again later. `on_event`
+        is called on a thread that asks all standing questions: it should be quick. The camera may be lost or taken
+        away, and come back under its name.
+        """
+        rule = Rule(every_s, on, stirred)
+        watcher = self._cameras.find(camera) if camera else self._cameras.only()
+        query = Query(question, watcher.name, deadline_ms)
+        if (fault := check_query(query)) is not None:
+            raise EngineError(fault)
+        if on == "motion" and watcher.request.keyframes_only:
+            raise EngineError(
+                f"A standing question by motion wants motion vectors, found camera {watcher.name} watched for "
+                "keyframes only. Ask it by interval."
+            )
+        return self._asker.add(query, rule, on_event)
+
+    def _submit(
+        self, query: Query, on_text: Callable[[str], None] | None, *, standing: bool = False
+    ) -> Ticket:
+        ticket = Ticket(query, self._clock.now_ns(), on_text, standing=standing)
         fault = check_query(query)
         if fault is not None:
             ticket.settle(immediate(ticket, self._clock, Outcome.FAILED, fault))
@@ -211,29 +202,13 @@ class Engine:
 
     def close(self) -> None:
         """Stop everything; open questions get FAILED. Closing twice is fine."""
-        with self._scheduler.wake:
-            if self._closed:
-                return
-            self._closed = True
-            watched = list(self._watchers.values())
-        for watcher in watched:
-            watcher.close()
+        if not self._cameras.forbid():
+            return
+        self._asker.close()
+        self._cameras.close()
         self._scheduler.close()
         self._language.close()
         self._encoder.close()
-
-    def _forget(self, watcher: Watcher) -> None:
-        """Take a camera off the table; another one that has its name by now stays."""
-        with self._scheduler.wake:
-            if self._watchers.get(watcher.name) is watcher:
-                del self._watchers[watcher.name]
-
-    def _watcher(self, name: str) -> Watcher:
-        with self._scheduler.wake:
-            if name in self._watchers:
-                return self._watchers[name]
-            names = ", ".join(self._watchers) or "none"
-        raise EngineError(f"This engine watches {names}, found {name[:80]!r} asked for. Name one of them.")
 
     def __enter__(self) -> Engine:
         return self

@@ -23,6 +23,9 @@ from magno.runtime.watcher import Watcher
 
 IDLE_S = 0.2  # the owner looks around this often when nothing wakes it
 NO_PICTURE_RETRY_MS = 500.0
+GIVES_WAY = (
+    "A standing question wants a free place, found questions that somebody waits for: ask again later."
+)
 
 log = logging.getLogger("magno.engine")
 
@@ -101,11 +104,12 @@ class Scheduler:
 
     def _refusal(self, answering: Answering) -> Answer | None:
         ticket, config = answering.ticket, self._config
-        sooner = [other for other in self._questions if other.ticket.deadline_ns <= ticket.deadline_ns]
+        sooner = [other for other in self._questions if other.ticket.urgency <= ticket.urgency]
         queue_ms = sum(
             self._profile.prefill_ms(other.prompt_left) + self._profile.step_ms for other in sooner
         )
-        if len(self._questions) >= config.max_queries + config.max_waiting:
+        places = config.max_queries + (0 if ticket.standing else config.max_waiting)
+        if sum(other.ticket.standing <= ticket.standing for other in self._questions) >= places:
             fault = f"{len(self._questions)} questions wait already: ask again later."
             return immediate(ticket, self._clock, Outcome.REFUSED, fault, max(1.0, queue_ms))
         if answering.wanted_tokens > self._room_tokens:
@@ -148,7 +152,7 @@ class Scheduler:
                 self.wake.wait(IDLE_S)
             if self._closing:
                 return False
-            questions = sorted(self._questions, key=lambda answering: answering.ticket.deadline_ns)
+            questions = sorted(self._questions, key=lambda answering: answering.ticket.urgency)
             watched = list(self._watchers.values())
         self._forget_streams(watched)
         urgent = self._most_urgent(questions)
@@ -178,6 +182,12 @@ class Scheduler:
         def may_step(answering: Answering) -> bool:
             return answering.begun or (may_begin and answering.wanted_tokens <= room)
 
+        held_up = [
+            answering for answering in waiting if not (answering.ticket.standing or may_step(answering))
+        ]
+        for answering in [each for each in waiting if held_up and each.ticket.standing]:
+            waiting.remove(answering)
+            self._settle(answering, immediate(answering.ticket, self._clock, Outcome.REFUSED, GIVES_WAY))
         return next(filter(may_step, waiting), None)
 
     def _guarded(self, answering: Answering) -> None:

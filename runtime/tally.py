@@ -33,6 +33,8 @@ class CameraStatus:
     reconnects: int = 0  # times that the camera came back to the same reader process
     restarts: int = 0  # reader processes that were replaced
     reader_pid: int | None = None  # of the newest reader process
+    motion_energy: float = 0.0  # of the newest window: see energy.motion_energy
+    scene_cuts: int = 0  # times that another scene was seen, or might have been: the camera came back
 
 
 class Tally:
@@ -43,6 +45,9 @@ class Tally:
         self._clock, self._paced = clock, paced
         self.state, self.error = "opening", ""
         self.received = self.dropped = self.reconnects = self.restarts = 0
+        self.energy = 0.0  # of the newest window
+        self.stirred = 0.0  # energy times seconds, of all windows
+        self.cuts = 0
         self._told_rate = 0.0  # by the stream, pictures a second
         self._next_sequence: int | None = None
         self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
@@ -70,6 +75,15 @@ class Tally:
         self._next_sequence = frame.sequence + 1
         self._heard_ns = self._clock.now_ns()
         self._arrivals.append(self._heard_ns)
+
+    def cut(self) -> None:
+        """Another scene is seen, or may be."""
+        self.cuts += 1
+
+    def moved(self, energy: float, lasted_ns: int) -> None:
+        """A window had such energy and took so long."""
+        self.energy = energy
+        self.stirred += energy * lasted_ns / NS_PER_S
 
     def rate(self) -> float:
         """Pictures a second, lately; 0: none."""

@@ -14,8 +14,16 @@ log = logging.getLogger("magno.engine")
 class Ticket:
     """Handed out for each question. Safe from any thread."""
 
-    def __init__(self, query: Query, arrival_ns: int, on_text: Callable[[str], None] | None = None) -> None:
-        self.query, self.arrival_ns = query, arrival_ns
+    def __init__(
+        self,
+        query: Query,
+        arrival_ns: int,
+        on_text: Callable[[str], None] | None = None,
+        *,
+        standing: bool = False,
+    ) -> None:
+        """`standing`: nobody waits for it; it gives way to every question that somebody waits for."""
+        self.query, self.arrival_ns, self.standing = query, arrival_ns, standing
         self._on_text = on_text
         self._done = threading.Event()
         self._answer: Answer | None = None
@@ -25,6 +33,11 @@ class Ticket:
     @property
     def deadline_ns(self) -> int:
         return self.arrival_ns + int(self.query.deadline_ms * 1e6)
+
+    @property
+    def urgency(self) -> tuple[bool, int]:
+        """The smallest is the most urgent."""
+        return self.standing, self.deadline_ns
 
     @property
     def cancelled(self) -> bool:

@@ -133,6 +133,18 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """The answer to a standing question has changed. Each answer tells which picture it saw."""
+
+    question: str
+    camera: str
+    previous: Answer | None  # None: it was answered for the first time
+    answer: Answer
+    previous_ns: int | None  # monotonic, when the answer before was given
+    at_ns: int  # and this one
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What every query gets, exactly once."""
 

@@ -5,6 +5,7 @@ Knows the encoder, but not the language model.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -19,9 +20,11 @@ from magno.runtime.camera.sources import is_live
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.comeback import Restarts, Timeline
 from magno.runtime.encoder import Encoder
+from magno.runtime.energy import motion_energy
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.inbox import Inbox
 from magno.runtime.spec import CodecSpec
+from magno.runtime.standing import Sight
 from magno.runtime.stream import Encoded
 from magno.runtime.tally import CameraStatus, Tally
 from magno.runtime.units import CodecFrame, MagnoError, SpanKind
@@ -29,6 +32,8 @@ from magno.runtime.window import FusedWindow, Keyframe, Windower
 
 PRESENT_S = 2.0  # that an absent camera is given to open, before it is watched as a lost one
 FAULT = "The camera's thread has a fault ({}): see the log."
+
+NUMBERS = itertools.count(1)  # of watchers: a camera that is watched anew begins anew
 
 log = logging.getLogger("magno.camera")
 
@@ -63,6 +68,7 @@ class Watcher:
         self._timeline, self._restarts = Timeline(), Restarts()
         self._left_out = 0  # pictures that the language model could not take: counted by its owner's thread
         self._left_out_before = 0  # what `_left_out` was when the chain was last broken for it
+        self._number = next(NUMBERS)
         self._over = False  # nothing more will come
         self._stopping = threading.Event()
         self._told = threading.Event()  # whether the camera could be opened is known
@@ -115,7 +121,13 @@ class Watcher:
             tally.reconnects,
             tally.restarts,
             None if self._reader is None else self._reader.pid,
+            tally.energy if tally.state == "streaming" else 0.0,
+            tally.cuts,
         )
+
+    def sight(self, newest_pts_ns: int | None) -> Sight:
+        """What it has seen, for whoever asks again once that is another."""
+        return Sight(self._number, newest_pts_ns, self._tally.stirred, self._tally.cuts)
 
     def close(self) -> None:
         self._stopping.set()
@@ -188,6 +200,7 @@ class Watcher:
         """A stream begins, perhaps not the first."""
         self._tally.opened(opened)
         if self._was_open:
+            self._tally.cut()
             self._windower.break_chain()
             if opened.caps.time_from not in (TimeFrom.CALLER, TimeFrom.ARRIVAL):
                 self._timeline.begin_anew()
@@ -207,6 +220,14 @@ class Watcher:
             self._windower.break_chain()
         for item in self._windower.step(self._timeline.place(frame)):
             self._hand_on(item)
+            self._count_motion(item)  # once it is in the inbox: who asks for it, sees it
+
+    def _count_motion(self, item: Keyframe | FusedWindow) -> None:
+        if isinstance(item, FusedWindow):
+            lasted_ns = item.frame.pts_ns - item.before_pts_ns
+            self._tally.moved(motion_energy(item.displacement, item.frame.size, lasted_ns), lasted_ns)
+        elif item.is_cut:
+            self._tally.cut()
 
     def _hand_on(self, item: Keyframe | FusedWindow) -> None:
         may_wait = self.request.pace == "fast"

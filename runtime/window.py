@@ -29,6 +29,7 @@ class Keyframe:
 
     frame: CodecFrame
     gop: int
+    is_cut: bool = False  # it shows another scene than the picture that came before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class FusedWindow:
     before: np.ndarray  # (S, S, 3) uint8, the picture the window starts from
     frame: CodecFrame  # the newest picture in it
     gop: int
+    before_pts_ns: int  # when the picture was shown that the window starts from
 
 
 class Windower:
@@ -62,6 +64,9 @@ class Windower:
         self._cut = False  # another scene has begun since then
         self._since_plain = 0  # pictures since one that is no B-picture
         self._last: CodecFrame | None = None
+        self._sound: np.ndarray | None = (
+            None  # the newest sound picture before this one, whatever broke since
+        )
         self._chain = Chain()
         self._base: CodecFrame | None = None  # the picture that the open window starts from
         self._tip: CodecFrame | None = None  # the newest picture in the open window; None: it is empty
@@ -69,6 +74,12 @@ class Windower:
 
     def step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
+        completed = self._step(frame)
+        if frame.motion is None or frame.motion.link is not Link.BROKEN:
+            self._sound = frame.picture
+        return completed
+
+    def _step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         last, self._last = self._last, frame
         self._since_keyframe += 1
         self._since_plain = self._since_plain + 1 if frame.pict_type == "B" else 0
@@ -144,7 +155,7 @@ class Windower:
     def _close(self) -> list[Keyframe | FusedWindow]:
         if self._base is None or self._tip is None or self._came is None:
             return []
-        window = FusedWindow(self._came, self._base.picture, self._tip, self._gop)
+        window = FusedWindow(self._came, self._base.picture, self._tip, self._gop, self._base.pts_ns)
         self._base, self._tip, self._came = self._tip, None, None
         self._windows += 1
         return [window]
@@ -155,12 +166,17 @@ class Windower:
     def _begin(self, frame: CodecFrame) -> Keyframe:
         """A keyframe that nothing is traced through."""
         self._chain.begin(is_reference=frame.is_reference)
-        return self._anchor(frame)
+        return self._anchor(frame, is_cut=self._is_unlike_before(frame))
 
-    def _anchor(self, frame: CodecFrame) -> Keyframe:
+    def _is_unlike_before(self, frame: CodecFrame) -> bool:
+        """Of a picture that no vector links to the one before: an intra picture, or the first after a loss."""
+        return self._sound is not None and cadence.unlike(self._sound, frame.picture) >= cadence.CUT_LEVELS
+
+    def _anchor(self, frame: CodecFrame, *, is_cut: bool = False) -> Keyframe:
+        is_cut = is_cut or self._cut
         self._gop, self._windows, self._since_keyframe, self._cut = self._gop + 1, 0, 0, False
         self._base, self._tip, self._came = frame, None, None
-        return Keyframe(frame, self._gop)
+        return Keyframe(frame, self._gop, is_cut)
 
     def _keyframe_only(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         if self._base is None or self._since_keyframe > self._window_pictures * self._windows_per_gop:

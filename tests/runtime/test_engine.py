@@ -213,7 +213,7 @@ def test_cameras_do_not_see_each_other(config: EngineConfig, clips: Path) -> Non
 def test_a_killed_reader_is_noticed_and_replaced(config: EngineConfig, clips: Path) -> None:
     with Engine.open(config) as engine:
         engine.watch("park", str(clips / "car-detection.mp4"), loop=True)
-        watcher = engine._watchers["park"]
+        watcher = engine._cameras.find("park")
         _wait(lambda: engine.status()["park"].newest_capture_ns is not None)
         assert watcher._reader is not None
         os.kill(watcher._reader.pid, signal.SIGKILL)

@@ -95,7 +95,7 @@ def window_of(
 ) -> FusedWindow:
     frame = codec_frame(1, size=size)
     newest = type(frame)(1, 0, 0, "P", None, after, size)
-    return FusedWindow(came, before, newest, 0)
+    return FusedWindow(came, before, newest, 0, 0)
 
 
 def test_residual_is_near_zero_when_the_motion_explains_the_change() -> None:
@@ -122,7 +122,7 @@ def test_real_coded_pan_gives_its_motion_and_little_residual() -> None:
     size = (320, 180)  # stretched to a square, and less than is coded
     frames = synthetic.decode(synthetic.encode(synthetic.panned(size, (4, 2), 2)))
     assert frames[1].motion is not None
-    window = FusedWindow(start(frames[1].motion), frames[0].picture, frames[1], 0)
+    window = FusedWindow(start(frames[1].motion), frames[0].picture, frames[1], 0, 0)
     motion, residual = features.window_arrays(window, CODEC)
     cells = motion.reshape(1, 4, 4, 2, 2, 3)[0, 1:3, 1:3].reshape(-1, 3)
     np.testing.assert_allclose(np.median(cells, axis=0), (4 * 64 / 320 / 4, 2 * 64 / 180 / 4, 1.0), rtol=0.02)

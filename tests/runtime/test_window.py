@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from magno.runtime.units import BlockMode, CodecFrame, Link
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 from tests.runtime.test_features import CODEC
-from tests.synthetic import codec_frame, uniform_field
+from tests.synthetic import PICTURE_NS, codec_frame, uniform_field
 
 LINKS = {"I": Link.RESET, "x": Link.BROKEN, "X": Link.BROKEN}
 BLOCKS = (4, 6)
@@ -247,3 +247,42 @@ def test_each_vector_is_followed_into_its_own_reference() -> None:
     assert told(items) == "K0 W0-2 W2-3"
     assert isinstance(items[2], FusedWindow)
     assert (items[2].displacement.px[..., 0] == 1).all() and items[2].displacement.valid.all()
+
+
+def cuts(letters: str, shades: str) -> list[int]:
+    """The keyframes that are called cuts; one digit a picture says how bright it is."""
+    windower = Windower(2, 2)
+    found = []
+    for frame in stream(letters):
+        picture = np.full((4, 4, 3), 28 * int(shades[frame.sequence]), np.uint8)
+        items = windower.step(dataclasses.replace(frame, picture=picture))
+        found += [item.frame.sequence for item in items if isinstance(item, Keyframe) and item.is_cut]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("letters", "shades", "expected"),
+    [
+        ("IPPPPPP", "0000000", []),
+        ("IPPIPP", "000000", []),  # an intra picture of the same scene
+        ("IPPIPP", "000111", [3]),  # and of another
+        ("IPPcPP", "000111", [3]),  # a predicted picture of another
+        ("IPPPPPP", "0123456", []),  # what vectors link is no cut
+        ("IPP-PP", "000011", [4]),  # after a gap, as far as can be seen
+        ("IPP-PP", "000000", []),
+        ("IPxxIP", "009900", []),  # a damaged picture says nothing
+        ("IPxxIP", "009911", [4]),
+        ("I", "9", []),  # the first picture has none before it
+    ],
+)
+def test_which_keyframes_show_another_scene(letters: str, shades: str, expected: list[int]) -> None:
+    assert cuts(letters, shades) == expected
+
+
+def test_a_window_tells_when_it_began() -> None:
+    windower = Windower(2, 2)
+    items = [item for frame in stream("IPPPP") for item in windower.step(frame)]
+    windows = [item for item in items if isinstance(item, FusedWindow)]
+    assert [(w.before_pts_ns, w.frame.pts_ns) for w in windows] == [
+        (first * PICTURE_NS, last * PICTURE_NS) for first, last in ((0, 2), (2, 4))
+    ]
