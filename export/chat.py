@@ -21,6 +21,7 @@ class Chat:
     question_prefix: str
     question_suffix: str
     stop: str  # the special token that ends an answer
+    turn_prefix: str  # between that and the next question of a conversation
 
 
 # A special token -> the template that it belongs to.
@@ -30,6 +31,7 @@ CHATS = {
         question_prefix="\n",
         question_suffix="<|im_end|>\n<|im_start|>assistant\n",
         stop="<|im_end|>",
+        turn_prefix="\n<|im_start|>user\n",
     ),
     "<|start_header_id|>": Chat(
         system="<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
@@ -37,6 +39,7 @@ CHATS = {
         question_prefix="\n",
         question_suffix="<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
         stop="<|eot_id|>",
+        turn_prefix="<|start_header_id|>user<|end_header_id|>\n\n",
     ),
 }
 # A model that may think would spend the deadline on it: told to have thought already, as its own template does.

@@ -43,6 +43,7 @@ def video_source(
         question_prefix=chat.question_prefix,
         question_suffix=chat.question_suffix,
         stop_text=chat.stop,
+        turn_prefix=chat.turn_prefix,
     )
     spec = ModelSpec(
         name=language.name,

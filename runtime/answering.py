@@ -146,4 +146,5 @@ class Answering:
             visual_tokens=seen.visual_tokens if seen else 0,
             cached_tokens=seen.cached_tokens if seen else 0,
             stage_ms=stage_ms,
+            earlier_turns=self.ticket.earlier_turns,
         )

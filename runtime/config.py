@@ -28,6 +28,9 @@ class EngineConfig:
     max_cameras: int = 4
     max_queries: int = 4  # answered at once, each in its own fork
     max_waiting: int = 32  # admitted and not yet begun; more are refused
+    max_conversations: int = 16  # whose earlier turns are remembered: Query.conversation
+    max_turns: int = 8  # of one conversation
+    max_turn_tokens: int = 128  # of one conversation's turns: each of its questions prefills them
     max_standing: int = 8  # standing questions; they are asked one at a time
     windows: str = "fixed"  # or "adaptive", to what moves: see cadence
     b_frames: str = "skip"  # of all cameras: "use", "skip" or "refuse"

@@ -23,6 +23,7 @@ from magno.runtime.camera.request import CameraRequest
 from magno.runtime.cameras import Cameras, EngineError
 from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
+from magno.runtime.conversations import ConversationsStatus
 from magno.runtime.deadline import check_query
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
@@ -188,6 +189,16 @@ class Engine:
                 "keyframes only. Ask it by interval."
             )
         return self._asker.add(query, rule, on_event)
+
+    def conversations(self) -> ConversationsStatus:
+        """How many conversations (see Query.conversation) are remembered, and what was forgotten."""
+        with self._scheduler.wake:
+            return self._scheduler.conversations.status()
+
+    def forget_conversation(self, conversation: str) -> bool:
+        """Forget its turns: the next question of that name begins anew. False: there is none of that name."""
+        with self._scheduler.wake:
+            return self._scheduler.conversations.forget(conversation)
 
     def _submit(
         self, query: Query, on_text: Callable[[str], None] | None, *, standing: bool = False

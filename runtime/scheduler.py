@@ -12,6 +12,7 @@ import threading
 from magno.runtime.answering import Answering
 from magno.runtime.clock import NS_PER_MS, Clock
 from magno.runtime.config import EngineConfig
+from magno.runtime.conversations import Conversations, Limits
 from magno.runtime.deadline import admit
 from magno.runtime.language import LanguageModel
 from magno.runtime.profile import measure
@@ -43,8 +44,8 @@ class Scheduler:
     ) -> None:
         self._config, self._spec, self._language, self._clock = config, spec, language, clock
         self._calibrated = self._profile = measure(language, clock, config.max_step_tokens)
-        self._prefix = language.tokenize(spec.layout.question_prefix, special=True)
-        self._suffix = language.tokenize(spec.layout.question_suffix, special=True)
+        limits = Limits(config.max_conversations, config.max_turns, config.max_turn_tokens)
+        self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
         self._room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras  # for questions
         self._watchers = watchers
         self._streams: dict[Watcher, LiveStream] = {}
@@ -95,8 +96,9 @@ class Scheduler:
             found = f"{ticket.query.camera[:80]!r}" if ticket.query.camera else "no name"
             fault = f"A question wants one of the cameras {names}, found {found}."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
-        prompt = [*self._prefix, *self._language.tokenize(ticket.query.question), *self._suffix]
-        answering = Answering(ticket, camera, prompt, self._config.max_step_tokens, self._clock)
+        prompt = self.conversations.prompt(ticket.query, self._room_tokens)
+        ticket.earlier_turns = prompt.turns
+        answering = Answering(ticket, camera, prompt.tokens, self._config.max_step_tokens, self._clock)
         refusal = self._refusal(answering)
         if refusal is None:
             self._questions.append(answering)
@@ -244,6 +246,8 @@ class Scheduler:
             with self.wake:
                 if answering in self._questions:
                     self._questions.remove(answering)
+                if answer.outcome is Outcome.COMPLETE:
+                    self.conversations.remember(answering.ticket.query, answer.text)
             answering.ticket.settle(answer)
 
     def _ingest_one(self, watched: list[Watcher]) -> None:

@@ -88,6 +88,9 @@ class TokenLayout:
     question_prefix: str
     question_suffix: str
     stop_text: str  # the special token that ends an answer
+    turn_prefix: str = (
+        ""  # before a later question of a conversation, after stop_text; empty: question_prefix
+    )
 
     def __post_init__(self) -> None:
         if re.search(r"[{}]", TIME_FIELD.sub("", self.keyframe_text)):

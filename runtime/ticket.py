@@ -24,6 +24,7 @@ class Ticket:
     ) -> None:
         """`standing`: nobody waits for it; it gives way to every question that somebody waits for."""
         self.query, self.arrival_ns, self.standing = query, arrival_ns, standing
+        self.earlier_turns = 0  # of its conversation, that are in its prompt
         self._on_text = on_text
         self._done = threading.Event()
         self._answer: Answer | None = None

@@ -130,6 +130,9 @@ class Query:
     camera: str = ""  # empty: the only camera
     deadline_ms: float = 1000.0  # from arrival to the last token
     max_tokens: int = 32
+    conversation: str = (
+        ""  # an id of the asker's choice: turns of that name are part of the prompt; empty: none
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +164,4 @@ class Answer:
     visual_tokens: int = 0  # keyframe and Δ-tokens the answer saw
     cached_tokens: int = 0  # all tokens of the live sequence it forked
     stage_ms: dict[str, float] = field(default_factory=dict)
+    earlier_turns: int = 0  # of its conversation that were in the prompt
