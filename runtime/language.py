@@ -22,7 +22,7 @@ import numpy as np
 
 from magno.runtime.cells import CellLedger
 from magno.runtime.gguf_header import GgufError, read_header
-from magno.runtime.native_batch import NativeBatch
+from magno.runtime.native_batch import NativeBatch, Part
 from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
 
 __all__ = ["CacheFullError", "LanguageConfig", "LanguageError", "LanguageModel", "Sequence"]
@@ -198,25 +198,26 @@ class LanguageModel:
         self._ids.remove(sequence_id)
         return sequence_id
 
-    def _decode(self, sequence_id: int, rows: Any, position: int, want_logits: bool) -> np.ndarray | None:
-        """One native step of at most batch_tokens rows; the logits of the last row, or None."""
-        batch = self._embeddings if isinstance(rows, np.ndarray) else self._tokens
-        batch.fill(sequence_id, rows, position, want_logits)
+    def _decode(self, parts: list[Part]) -> list[np.ndarray | None]:
+        """One native step of at most batch_tokens rows; for each part the logits of its last row, or None."""
+        batch = self._embeddings if isinstance(parts[0].rows, np.ndarray) else self._tokens
+        lasts = batch.fill(parts)
         code = llama_cpp.llama_decode(self._context, batch.native)
+        rows = batch.native.n_tokens
         if code == NO_SLOT:
-            raise cache_full(len(rows), self.free_tokens)
+            raise cache_full(rows, self.free_tokens)
         if code:
-            raise LanguageError(
-                f"A decode of {len(rows)} rows wants code 0, found {code}: see the debug log."
-            )
-        if not want_logits:
-            return None
-        pointer = llama_cpp.llama_get_logits_ith(self._context, -1)
+            raise LanguageError(f"A decode of {rows} rows wants code 0, found {code}: see the debug log.")
+        return [
+            self._logits(last) if part.want_logits else None for part, last in zip(parts, lasts, strict=True)
+        ]
+
+    def _logits(self, row: int) -> np.ndarray:
+        """(vocab_size,) float32 of a row of the newest step."""
+        pointer = llama_cpp.llama_get_logits_ith(self._context, row)
         if not pointer:
             raise LanguageError("A decode wants logits, found none: try again.")
         logits: np.ndarray = np.ctypeslib.as_array(pointer, shape=(self.vocab_size,)).copy()
-        if not np.isfinite(logits).all():
-            raise LanguageError("Logits want finite numbers, found NaN or infinity: check the embeddings.")
         return logits
 
     def _drop(self, sequence_id: int, start: int, stop: int) -> bool:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one sequence in a native step."""
+
+    sequence_id: int
+    rows: Any  # (n, embed_dim) float array or n token ids; one kind a step
+    position: int  # of the first
+    want_logits: bool  # of the last
 
 
 class NativeBatch:
@@ -21,13 +32,18 @@ class NativeBatch:
         self._wanted = as_array(native.logits, shape=(rows,))
         as_array(native.n_seq_id, shape=(rows,))[:] = 1
 
-    def fill(self, sequence_id: int, rows: Any, position: int, want_logits: bool) -> None:
-        """Rows of one sequence from `position` on; logits, where wanted, of the last."""
-        count = len(rows)
-        self.native.n_tokens = count
-        self._rows[:count] = rows
-        self._pos[:count] = np.arange(position, position + count)
-        self._wanted[:count] = 0
-        self._wanted[count - 1] = want_logits
-        for row in range(count):
-            self.native.seq_id[row][0] = sequence_id
+    def fill(self, parts: list[Part]) -> list[int]:
+        """Rows of sequences, part after part; the place of each part's last row."""
+        lasts, first = [], 0
+        for part in parts:
+            stop = first + len(part.rows)
+            self._rows[first:stop] = part.rows
+            self._pos[first:stop] = np.arange(part.position, part.position + stop - first)
+            self._wanted[first:stop] = 0
+            self._wanted[stop - 1] = part.want_logits
+            for row in range(first, stop):
+                self.native.seq_id[row][0] = part.sequence_id
+            lasts.append(stop - 1)
+            first = stop
+        self.native.n_tokens = first
+        return lasts

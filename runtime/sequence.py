@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from magno.runtime.native_batch import Part
 from magno.runtime.units import MagnoError
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ class Sequence:
             except BaseException:
                 model._drop(self._id, start, -1)
                 raise
-            model._cells.add(self._id, start, stop)
-            self._logits, self._unfed = logits, None
+            self._grown(start, stop, logits)
             return start, stop
 
     def _append_chunks(
@@ -86,8 +86,15 @@ class Sequence:
         for first in range(0, len(rows), size):
             chunk = rows[first : first + size]
             is_last = first + size >= len(rows)
-            logits = self._model._decode(self._id, chunk, start + first, want_logits and is_last)
+            part = Part(self._id, chunk, start + first, want_logits and is_last)
+            (logits,) = self._model._decode([part])
+            check_logits(logits)
         return logits
+
+    def _grown(self, start: int, stop: int, logits: np.ndarray | None) -> None:
+        """Rows at [start, stop) have gone through the model."""
+        self._model._cells.add(self._id, start, stop)
+        self._logits, self._unfed = logits, None
 
     def fork(self) -> Sequence:
         """A sequence with the same past; copies no data. Raises LanguageError when all places are taken."""
@@ -111,6 +118,10 @@ class Sequence:
             self.append([self._unfed], want_logits=True)
         self._unfed = int(np.argmax(self.logits()))
         return self._unfed
+
+    def unfed(self) -> list[int]:
+        """The token that `step` returned and would feed first, where there is one."""
+        return [] if self._unfed is None else [self._unfed]
 
     def evict(self, start: int, stop: int) -> None:
         """Let go of positions [start, stop), leaving a gap; at the end, the end moves back instead."""
@@ -161,9 +172,12 @@ class Sequence:
     @contextmanager
     def _use(self) -> Iterator[LanguageModel]:
         with self._model._exclusive():
-            if self._id == NOBODY:
-                raise LanguageError("A sequence wants to be live, found it released: open or fork another.")
+            self._check_live()
             yield self._model
+
+    def _check_live(self) -> None:
+        if self._id == NOBODY:
+            raise LanguageError("A sequence wants to be live, found it released: open or fork another.")
 
 
 def _check_embeddings(rows: np.ndarray, embed_dim: int) -> None:
@@ -171,6 +185,12 @@ def _check_embeddings(rows: np.ndarray, embed_dim: int) -> None:
         raise LanguageError(f"Embeddings want (n, {embed_dim}) float32, found {rows.shape} {rows.dtype}.")
     if not np.abs(rows).max(initial=0) <= MAX_EMBEDDING:  # false for NaN too
         raise LanguageError(f"Embeddings want finite numbers within ±{MAX_EMBEDDING:.0f}, found others.")
+
+
+def check_logits(logits: np.ndarray | None) -> None:
+    """Raises LanguageError where a model has said no numbers."""
+    if logits is not None and not np.isfinite(logits).all():
+        raise LanguageError("Logits want finite numbers, found NaN or infinity: check the embeddings.")
 
 
 def cache_full(wanted: int, free: int) -> CacheFullError:
