@@ -1,30 +1,34 @@
 """One question on its way: fork the live stream, prefill the question, decode, in small steps.
 
-Used by the language model's owner thread alone. Every step is short; between two, the deadline and a cancel are
-looked at. The step that ends it returns the one Answer.
+Used by the language model's owner thread alone, which makes the native steps: a question says what it brings to
+one (`share`) and takes what came of it (`took`). Between two steps the deadline and a cancel are looked at. What
+ends it returns the one Answer.
 """
 
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 
 from magno.runtime.clock import NS_PER_MS, Clock
-from magno.runtime.deadline import LatencyProfile, admit, fits_another_step
+from magno.runtime.deadline import admit, fits_another_step, refuse_late
 from magno.runtime.language import LanguageModel, Sequence
+from magno.runtime.latency import LatencyProfile
+from magno.runtime.queueing import Work
+from magno.runtime.steps import Wish, slack_ms
 from magno.runtime.stream import LiveStream, Seen
 from magno.runtime.ticket import Ticket
-from magno.runtime.units import Answer, MagnoError, Outcome
+from magno.runtime.together import Share
+from magno.runtime.units import Answer, Outcome
 from magno.runtime.watcher import Watcher
 
 
 class Answering:
-    """The state of one question. `step` until it returns an Answer; `close` gives the fork back."""
+    """The state of one question. `begin`, then steps until one gives an Answer; `close` gives the fork back."""
 
-    def __init__(
-        self, ticket: Ticket, camera: Watcher, prompt: list[int], max_step_tokens: int, clock: Clock
-    ) -> None:
+    def __init__(self, ticket: Ticket, camera: Watcher, prompt: list[int], clock: Clock) -> None:
         self.ticket, self.camera = ticket, camera
-        self._prompt, self._max_step_tokens, self._clock = prompt, max_step_tokens, clock
+        self._prompt, self._clock = prompt, clock
         self._fork: Sequence | None = None
         self._seen: Seen | None = None
         self._dropped_pictures = 0
@@ -53,10 +57,29 @@ class Answering:
     def timed_steps(self) -> int:
         return max(0, self._decoded - 1)
 
-    def spare_ms(self, profile: LatencyProfile) -> float:
-        """What is left once the longest answer is whole; none before the first token, which must not wait."""
-        left_ms = (self.ticket.query.max_tokens - self._decoded) * profile.step_ms + profile.margin_ms
+    @property
+    def decoded(self) -> int:
+        """Tokens of the answer so far."""
+        return self._decoded
+
+    def spare_ms(self, profile: LatencyProfile, together: int) -> float:
+        """What is left once the longest answer is whole, with so many in each step.
+
+        None before the first token, which must not wait.
+        """
+        steps = self.ticket.query.max_tokens - self._decoded
+        left_ms = steps * profile.native_ms(0, together) + profile.margin_ms
         return self.remaining_ms() - left_ms if self._decoded else 0.0
+
+    def wish(self, profile: LatencyProfile) -> Wish:
+        """What it wants of the next native step."""
+        tokens_left = profile.expected_tokens(self.ticket.query.max_tokens, self._decoded)
+        return Wish(self.prompt_left, slack_ms(self.remaining_ms(), tokens_left, profile))
+
+    def work(self, profile: LatencyProfile) -> Work:
+        """What it is expected to want yet."""
+        tokens_left = profile.expected_tokens(self.ticket.query.max_tokens, self._decoded)
+        return Work(self.prompt_left, tokens_left, self.wanted_tokens, self.begun)
 
     def remaining_ms(self) -> float:
         return (self.ticket.deadline_ns - self._clock.now_ns()) / NS_PER_MS
@@ -68,46 +91,49 @@ class Answering:
         self._begun_ns = self._clock.now_ns()
         self._fork = stream.sequence.fork()
 
-    def overdue(self, profile: LatencyProfile) -> Answer | None:
-        """The answer when it cannot go on: cancelled, or too late for another step."""
+    def overdue(self, profile: LatencyProfile, queue_ms: Callable[[], float]) -> Answer | None:
+        """The answer when it cannot go on: cancelled, or too late for another step.
+
+        `queue_ms` is asked, for a late refusal, how long a question like it would wait now.
+        """
         if self.ticket.cancelled:
             return self._answer(Outcome.FAILED, "The question was cancelled by who asked it.")
         if self.prompt_left:
-            admission = admit(self.remaining_ms(), 0.0, self.prompt_left, profile)
-            return None if admission.admitted else self._answer(Outcome.REFUSED, admission.reason)
-        if not self._decoded:  # the prefill has yielded the first token: it costs no step
-            if self.remaining_ms() > 0:
-                return None
-        elif fits_another_step(self.remaining_ms(), profile):
+            return self._late(profile, queue_ms)
+        if fits_another_step(self.remaining_ms(), profile):
             return None
-        return self._answer(Outcome.PARTIAL, "The deadline came before the answer's end: give it more time.")
+        return self._cut()
 
-    def step(self, language: LanguageModel, profile: LatencyProfile) -> tuple[Answer | None, LatencyProfile]:
-        """One chunk of prefill or one token. Returns the answer, if this ended it, and the refined profile."""
-        ended = self.overdue(profile)
-        if ended is not None or self._fork is None:
-            return ended, profile
-        began_ns = self._clock.now_ns()
-        try:
-            if self.prompt_left:
-                profile = self._prefill(self._fork, profile, began_ns)
-                return None, profile
-            token = self._fork.step()
-        except MagnoError as error:
-            return self._answer(Outcome.FAILED, str(error)), profile
+    def share(self, tokens: int) -> Share:
+        """What it brings to a native step: so many tokens of its prompt, else the token it decoded last."""
+        assert self._fork is not None
+        if not self.prompt_left:
+            return Share(self._fork, self._fork.unfed(), True)
+        chunk = self._prompt[self._fed : self._fed + tokens]
+        return Share(self._fork, chunk, self._fed + len(chunk) == len(self._prompt))
+
+    def took(self, tokens: int, language: LanguageModel) -> Answer | None:
+        """Take what came of the native step to which it brought `tokens`; the answer, if this ended it."""
+        assert self._fork is not None
         now_ns = self._clock.now_ns()
-        if self._decoded:  # the first token came with the prefill, and says nothing of a step
-            profile = profile.observe_step((now_ns - began_ns) / NS_PER_MS)
+        if self.prompt_left:
+            self._fed += tokens
+            self._prefilled_ns = now_ns
+            if self.prompt_left:
+                return None
+            if self.remaining_ms() <= 0:
+                return self._cut()
+        token = self._fork.step()
         self._decoded += 1
         if self._first_token_ns is None:
             self._first_token_ns = now_ns
         if language.is_end(token):
             self._text += self._bytes.decode(b"", final=True)
-            return self._answer(Outcome.COMPLETE), profile
+            return self._answer(Outcome.COMPLETE)
         self._text += self._bytes.decode(language.piece(token))
         self.ticket.tell(self._text)
         whole = self._decoded >= self.ticket.query.max_tokens
-        return self._answer(Outcome.COMPLETE) if whole else None, profile
+        return self._answer(Outcome.COMPLETE) if whole else None
 
     def fail(self, reason: str) -> Answer:
         return self._answer(Outcome.FAILED, reason)
@@ -117,14 +143,18 @@ class Answering:
             self._fork.release()
             self._fork = None
 
-    def _prefill(self, fork: Sequence, profile: LatencyProfile, began_ns: int) -> LatencyProfile:
-        chunk = self._prompt[self._fed : self._fed + self._max_step_tokens]
-        self._fed += len(chunk)
-        fork.append(chunk, want_logits=not self.prompt_left)
-        self._prefilled_ns = self._clock.now_ns()
-        return profile.observe_prefill(len(chunk), (self._prefilled_ns - began_ns) / NS_PER_MS)
+    def _late(self, profile: LatencyProfile, queue_ms: Callable[[], float]) -> Answer | None:
+        """A refusal when the first token cannot come in time any more."""
+        left_ms, deadline_ms = self.remaining_ms(), self.ticket.query.deadline_ms
+        if admit(left_ms, 0.0, self.prompt_left, profile).admitted:
+            return None
+        found = refuse_late(deadline_ms, left_ms, queue_ms(), len(self._prompt), profile)
+        return self._answer(Outcome.REFUSED, found.reason, found.retry_after_ms)
 
-    def _answer(self, outcome: Outcome, error: str = "") -> Answer:
+    def _cut(self) -> Answer:
+        return self._answer(Outcome.PARTIAL, "The deadline came before the answer's end: give it more time.")
+
+    def _answer(self, outcome: Outcome, error: str = "", retry_after_ms: float | None = None) -> Answer:
         now_ns, arrival_ns = self._clock.now_ns(), self.ticket.arrival_ns
         stage_ms = {}
         if self._begun_ns:
@@ -139,6 +169,7 @@ class Answering:
             error=error,
             ttft_ms=None if first is None else (first - arrival_ns) / NS_PER_MS,
             latency_ms=(now_ns - arrival_ns) / NS_PER_MS,
+            retry_after_ms=retry_after_ms,
             frame_pts_ns=seen.pts_ns if seen else None,
             frame_capture_ns=seen.capture_ns if seen else None,
             age_ms=max(0.0, (arrival_ns - seen.capture_ns) / NS_PER_MS) if seen else None,
@@ -148,3 +179,11 @@ class Answering:
             stage_ms=stage_ms,
             earlier_turns=self.ticket.earlier_turns,
         )
+
+
+def immediate(
+    ticket: Ticket, clock: Clock, outcome: Outcome, error: str, retry_after_ms: float | None = None
+) -> Answer:
+    """The answer to a question that never began."""
+    latency_ms = (clock.now_ns() - ticket.arrival_ns) / NS_PER_MS
+    return Answer("", outcome, error, latency_ms=latency_ms, retry_after_ms=retry_after_ms)

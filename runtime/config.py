@@ -26,7 +26,7 @@ class EngineConfig:
     )
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4
-    max_queries: int = 4  # answered at once, each in its own fork
+    max_queries: int = 8  # answered at once, each in its own fork
     max_waiting: int = 32  # admitted and not yet begun; more are refused
     max_conversations: int = 16  # whose earlier turns are remembered: Query.conversation
     max_turns: int = 8  # of one conversation

@@ -3,73 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from magno.runtime.latency import LatencyProfile
 from magno.runtime.units import Query
 
 MAX_QUESTION_BYTES = 4096
 MAX_DEADLINE_MS = 86_400_000.0  # a day
 MAX_ANSWER_TOKENS = 1024
 MAX_CONVERSATION_BYTES = 128
-
-SLOWER = 0.5  # share of a bad surprise that is believed at once: a throttled device shows within two steps
-FASTER = 0.1  # share of a good one
-WORST_RATIO = 4.0  # one hiccup (a page fault, a stopped process) counts as no worse than this
-
-
-@dataclass(frozen=True, slots=True)
-class LatencyProfile:
-    """What work costs on this device, as believed now."""
-
-    prefill_fixed_ms: float  # of any prefill, however short
-    prefill_token_ms: float  # and for each of its tokens
-    step_ms: float  # one decode step
-    margin_ms: float = 10.0  # kept back from every deadline, for what nobody measured
-
-    def __post_init__(self) -> None:
-        for name in ("prefill_fixed_ms", "prefill_token_ms", "step_ms", "margin_ms"):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{name} wants a finite number of milliseconds, 0 or more, found {value}.")
-
-    def prefill_ms(self, tokens: int) -> float:
-        return self.prefill_fixed_ms + tokens * self.prefill_token_ms if tokens > 0 else 0.0
-
-    def observe_prefill(self, tokens: int, ms: float) -> LatencyProfile:
-        """The profile once a prefill of `tokens` has taken `ms`: both its parts scale alike, as clocks do."""
-        if tokens < 1 or not (math.isfinite(ms) and ms > 0):
-            return self
-        predicted_ms = self.prefill_ms(tokens)
-        if predicted_ms <= 0:
-            return replace(self, prefill_fixed_ms=ms)
-        scale = _toward(predicted_ms, ms) / predicted_ms
-        return replace(
-            self,
-            prefill_fixed_ms=self.prefill_fixed_ms * scale,
-            prefill_token_ms=self.prefill_token_ms * scale,
-        )
-
-    def observe_step(self, ms: float) -> LatencyProfile:
-        """The profile once a decode step has taken `ms`."""
-        if not (math.isfinite(ms) and ms > 0):
-            return self
-        return replace(self, step_ms=_toward(self.step_ms, ms))
-
-    def ease(self, calibrated: LatencyProfile) -> LatencyProfile:
-        """The profile a little nearer to the calibrated one where it is slower than that.
-
-        Call it for each refusal: a belief that refuses everything is never tested again, and must fade.
-        """
-
-        def eased(believed_ms: float, calibrated_ms: float) -> float:
-            return min(believed_ms, believed_ms + FASTER * (calibrated_ms - believed_ms))
-
-        return replace(
-            self,
-            prefill_fixed_ms=eased(self.prefill_fixed_ms, calibrated.prefill_fixed_ms),
-            prefill_token_ms=eased(self.prefill_token_ms, calibrated.prefill_token_ms),
-            step_ms=eased(self.step_ms, calibrated.step_ms),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +46,26 @@ def admit(remaining_ms: float, queue_ms: float, prompt_tokens: int, profile: Lat
     )
 
 
+def refuse_late(
+    deadline_ms: float, remaining_ms: float, queue_ms: float, prompt_tokens: int, profile: LatencyProfile
+) -> Admission:
+    """The refusal of a question that was admitted with `deadline_ms` and has waited until too little remains.
+
+    The others took longer than predicted, and waiting helps: asked again, it has all its time again, behind
+    the `queue_ms` of others that there are now.
+    """
+    again = admit(deadline_ms, queue_ms, prompt_tokens, profile)
+    retry_ms = 1.0 if again.admitted else again.retry_after_ms
+    if retry_ms is None:
+        return again
+    wanted_ms = profile.prefill_ms(prompt_tokens) + profile.margin_ms
+    reason = (
+        f"A first token wants {wanted_ms:.0f} ms on this device now, found {max(remaining_ms, 0):.0f} left after "
+        f"other questions: ask again in {retry_ms:.0f} ms."
+    )
+    return Admission(False, wanted_ms, reason, retry_ms)
+
+
 def fits_another_step(remaining_ms: float, profile: LatencyProfile) -> bool:
     """Whether one more decode step ends within `remaining_ms`; else the answer so far is the answer."""
     return profile.step_ms + profile.margin_ms <= remaining_ms
@@ -133,12 +95,3 @@ def check_query(query: Query) -> str | None:
     if len(query.conversation.encode("utf-8", "replace")) > MAX_CONVERSATION_BYTES:
         return f"A conversation's id wants {MAX_CONVERSATION_BYTES} bytes at most, found more: choose a shorter one."
     return None
-
-
-def _toward(believed_ms: float, seen_ms: float) -> float:
-    """The exponential average of a belief and one observation, leaning to the slow side."""
-    if believed_ms <= 0:
-        return seen_ms
-    if seen_ms > believed_ms:
-        return believed_ms + SLOWER * (min(seen_ms, WORST_RATIO * believed_ms) - believed_ms)
-    return believed_ms + FASTER * (seen_ms - believed_ms)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from magno.runtime.answering import immediate
 from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.process.picture_queue import NewestPictures
@@ -29,7 +30,7 @@ from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
-from magno.runtime.scheduler import Scheduler, immediate
+from magno.runtime.scheduler import Scheduler
 from magno.runtime.spec import ModelSpec
 from magno.runtime.standing import STIRRED, Rule
 from magno.runtime.stream import check_budget

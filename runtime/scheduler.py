@@ -1,24 +1,33 @@
 """The owner thread of the language model: it takes the most urgent small step, again and again.
 
-The question with the earliest deadline first, else one keyframe or window of a camera. Only this thread touches
-sequences; `submit` and `close` may be called from any.
+A step is the next token of the question with the earliest deadline, and of those that ride along with it; between
+two, one keyframe or window of a camera. Only this thread touches sequences; `submit` and `close` may be called from
+any.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 
-from magno.runtime.answering import Answering
+from magno.runtime.answering import Answering, immediate
 from magno.runtime.clock import NS_PER_MS, Clock
 from magno.runtime.config import EngineConfig
 from magno.runtime.conversations import Conversations, Limits
 from magno.runtime.deadline import admit
-from magno.runtime.language import LanguageModel
+from magno.runtime.language import LanguageError, LanguageModel
+from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
+from magno.runtime.queueing import Places
+from magno.runtime.refusal import refusal
 from magno.runtime.spec import ModelSpec
-from magno.runtime.stream import LiveStream, Seen
+from magno.runtime.steps import plan_step
+from magno.runtime.stream import Seen
+from magno.runtime.streams import Streams
 from magno.runtime.ticket import Ticket
+from magno.runtime.together import append_together
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 from magno.runtime.watcher import Watcher
 
@@ -46,10 +55,10 @@ class Scheduler:
         self._calibrated = self._profile = measure(language, clock, config.max_step_tokens)
         limits = Limits(config.max_conversations, config.max_turns, config.max_turn_tokens)
         self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
-        self._room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras  # for questions
+        room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras
         self._watchers = watchers
-        self._streams: dict[Watcher, LiveStream] = {}
-        self._questions: list[Answering] = []  # not yet answered
+        self._streams = Streams(language, spec, config.budget_tokens, clock)
+        self._questions = OpenQuestions(Places(config.max_queries, room_tokens))
         self._closing = False
         self.wake = threading.Condition()
         self._owner = threading.Thread(target=self._run, name="magno-language", daemon=True)
@@ -70,8 +79,7 @@ class Scheduler:
 
     def seen(self, watcher: Watcher) -> Seen | None:
         """What a question to this camera would see now."""
-        stream = self._streams.get(watcher)
-        return stream.seen() if stream else None
+        return self._streams.seen(watcher)
 
     def notify(self) -> None:
         with self.wake:
@@ -96,36 +104,16 @@ class Scheduler:
             found = f"{ticket.query.camera[:80]!r}" if ticket.query.camera else "no name"
             fault = f"A question wants one of the cameras {names}, found {found}."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
-        prompt = self.conversations.prompt(ticket.query, self._room_tokens)
+        prompt = self.conversations.prompt(ticket.query, self._questions.places.cells)
         ticket.earlier_turns = prompt.turns
-        answering = Answering(ticket, camera, prompt.tokens, self._config.max_step_tokens, self._clock)
-        refusal = self._refusal(answering)
-        if refusal is None:
-            self._questions.append(answering)
-        return refusal
-
-    def _refusal(self, answering: Answering) -> Answer | None:
-        ticket, config = answering.ticket, self._config
-        sooner = [other for other in self._questions if other.ticket.urgency <= ticket.urgency]
-        queue_ms = sum(
-            self._profile.prefill_ms(other.prompt_left) + self._profile.step_ms for other in sooner
-        )
-        places = config.max_queries + (0 if ticket.standing else config.max_waiting)
-        if sum(other.ticket.standing <= ticket.standing for other in self._questions) >= places:
-            fault = f"{len(self._questions)} questions wait already: ask again later."
-            return immediate(ticket, self._clock, Outcome.REFUSED, fault, max(1.0, queue_ms))
-        if answering.wanted_tokens > self._room_tokens:
-            fault = (
-                f"A question and its answer want {self._room_tokens} tokens at most, found "
-                f"{answering.wanted_tokens}. "
-                "Ask a shorter one, or lower max_tokens."
-            )
-            return immediate(ticket, self._clock, Outcome.REFUSED, fault)
-        admission = admit(answering.remaining_ms(), queue_ms, answering.prompt_left, self._profile)
-        if admission.admitted:
+        answering = Answering(ticket, camera, prompt.tokens, self._clock)
+        refused = refusal(answering, self._questions, self._config, self._profile)
+        if refused is None:
+            self._questions.add(answering)
             return None
-        self._profile = self._profile.ease(self._calibrated)
-        return immediate(ticket, self._clock, Outcome.REFUSED, admission.reason, admission.retry_after_ms)
+        if refused.believed:
+            self._profile = self._profile.ease(self._calibrated)
+        return immediate(ticket, self._clock, Outcome.REFUSED, refused.reason, refused.retry_after_ms)
 
     def _watcher_of(self, query: Query) -> Watcher | None:
         """The camera a query names, or the only one."""
@@ -142,10 +130,9 @@ class Scheduler:
         finally:  # whatever ended it, nobody is left waiting
             with self.wake:
                 self._closing = True
-            for answering in list(self._questions):
+            for answering in self._questions.in_order():
                 self._settle(answering, answering.fail("The engine was closed before the answer's end."))
-            for stream in self._streams.values():
-                stream.release()
+            self._streams.release()
 
     def _turn(self) -> bool:
         """The most urgent small step; False: the engine closes."""
@@ -154,72 +141,98 @@ class Scheduler:
                 self.wake.wait(IDLE_S)
             if self._closing:
                 return False
-            questions = sorted(self._questions, key=lambda answering: answering.ticket.urgency)
+            questions = self._questions.in_order()
             watched = list(self._watchers.values())
-        self._forget_streams(watched)
-        urgent = self._most_urgent(questions)
-        if urgent is None or urgent.spare_ms(self._profile) >= self._ingest_ms():
-            self._ingest_one(
-                watched
-            )  # between two tokens too, or a long answer would leave all cameras blind
-        if urgent is not None:
-            self._guarded(urgent)
+        for watcher in self._streams.strangers(watched):
+            self._streams.forget(watcher)
+        waiting = [answering for answering in questions if not self._settled_late(answering)]
+        ready = self._placed(waiting)
+        if not ready or ready[0].spare_ms(self._profile, len(ready)) >= self._ingest_ms():
+            self._ingest_one(watched)  # between two tokens too: no long answer leaves all cameras blind
+        if ready:
+            self._step(ready)
         return True
 
     def _has_work(self) -> bool:
         watched = self._watchers.values()
-        return any(len(watcher.inbox) for watcher in watched) or len(self._streams.keys() - set(watched)) > 0
+        return any(len(watcher.inbox) for watcher in watched) or bool(self._streams.strangers(watched))
 
-    def _most_urgent(self, questions: list[Answering]) -> Answering | None:
-        """The question with the earliest deadline that may take a step; those that are overdue get their answer."""
-        for answering in questions:
-            answer = answering.overdue(self._profile)
-            if answer is not None:
-                self._settle(answering, answer)
-        waiting = [answering for answering in questions if not answering.ticket.done]
-        begun = [answering for answering in waiting if answering.begun]
-        room = self._room_tokens - sum(answering.wanted_tokens for answering in begun)
-        may_begin = len(begun) < self._config.max_queries
-
-        def may_step(answering: Answering) -> bool:
-            return answering.begun or (may_begin and answering.wanted_tokens <= room)
-
-        held_up = [
-            answering for answering in waiting if not (answering.ticket.standing or may_step(answering))
-        ]
-        for answering in [each for each in waiting if held_up and each.ticket.standing]:
-            waiting.remove(answering)
+    def _placed(self, waiting: list[Answering]) -> list[Answering]:
+        """Those that may take a step. Standing questions give way where somebody waits for a place."""
+        ready = self._questions.placed(waiting, self._profile)
+        if all(answering in ready for answering in waiting if not answering.ticket.standing):
+            return ready
+        for answering in [answering for answering in waiting if answering.ticket.standing]:
             self._settle(answering, immediate(answering.ticket, self._clock, Outcome.REFUSED, GIVES_WAY))
-        return next(filter(may_step, waiting), None)
+        return [answering for answering in ready if not answering.ticket.standing]
 
-    def _guarded(self, answering: Answering) -> None:
-        """One step of a question. No fault of it may end the thread that answers all others."""
+    def _settled_late(self, answering: Answering) -> bool:
+        """Whether it is overdue, and has its answer now."""
+        answer = answering.overdue(self._profile, lambda: self._questions.queue_ms(answering, self._profile))
+        if answer is not None:
+            self._settle(answering, answer)
+        return answer is not None
+
+    def _step(self, ready: list[Answering]) -> None:
+        """One native step of the most urgent question and of those that ride along."""
+        begun = [each for each, _ in self._plan(ready) if each.begun or self._begins(each, ready[0])]
+        in_time = [each for each in begun if not self._settled_late(each)]
+        taking = self._plan(in_time)  # anew: to begin takes time, for what waits of the camera goes in first
+        if not taking:
+            return
         try:
-            self._answer_step(answering)
+            faults = self._feed(taking)
+        except Exception as error:
+            log.exception("a step of %d questions failed", len(taking))
+            faults = [LanguageError(_own_fault(error))] * len(taking)
+        for (answering, tokens), fault in zip(taking, faults, strict=True):
+            if fault is not None:
+                self._settle(answering, answering.fail(str(fault)))
+            else:
+                self._guarded(answering, partial(answering.took, tokens, self._language))
+
+    def _feed(self, taking: list[tuple[Answering, int]]) -> list[LanguageError | None]:
+        """One native step, and what it teaches of its cost."""
+        prompt_tokens = sum(tokens for answering, tokens in taking if answering.prompt_left)
+        decodes = sum(not answering.prompt_left for answering, _ in taking)
+        shares = [answering.share(tokens) for answering, tokens in taking]
+        began_ns = self._clock.now_ns()
+        appended = append_together(self._language, shares)
+        if appended.as_one:
+            spent_ms = (self._clock.now_ns() - began_ns) / NS_PER_MS
+            self._profile = self._profile.observe(prompt_tokens, decodes, spent_ms)
+        return appended.faults
+
+    def _plan(self, ready: list[Answering]) -> list[tuple[Answering, int]]:
+        """Those that take part in a step, with the tokens they bring."""
+        wishes = [answering.wish(self._profile) for answering in ready]
+        tokens = plan_step(wishes, self._config.max_step_tokens, self._profile)
+        return [pair for pair in zip(ready, tokens, strict=True) if pair[1]]
+
+    def _guarded(self, answering: Answering, part: Callable[[], Answer | None]) -> None:
+        """A part of a question's work. No fault of it may end the thread that answers all others."""
+        try:
+            answer = part()
         except MagnoError as error:
-            self._settle(answering, answering.fail(str(error)))
+            answer = answering.fail(str(error))
         except Exception as error:
             log.exception("a question failed")
-            fault = f"The engine has a fault ({type(error).__name__}): see its log."
-            self._settle(answering, answering.fail(fault))
-
-    def _answer_step(self, answering: Answering) -> None:
-        if not answering.begun:
-            refusal = self._begin(answering)
-            if refusal is not None:
-                self._settle(answering, refusal)
-                return
-        answer, self._profile = answering.step(self._language, self._profile)
+            answer = answering.fail(_own_fault(error))
         if answer is not None:
             self._settle(answering, answer)
 
-    def _begin(self, answering: Answering) -> Answer | None:
+    def _begins(self, answering: Answering, urgent: Answering) -> bool:
+        """Give a question its place; False: it has its answer instead."""
+        self._guarded(answering, partial(self._begin, answering, urgent))
+        return answering.begun and not answering.ticket.done
+
+    def _begin(self, answering: Answering, urgent: Answering) -> Answer | None:
         """Fork the stream, once what waits of it is in, if there is time for that. Returns an answer if it cannot."""
         watcher = answering.camera
         if self._watchers.get(watcher.name) is not watcher:
             return answering.fail("The camera was taken away before the question's turn: watch it again.")
         for _ in range(len(watcher.inbox)):  # and not what comes meanwhile: that might never end
-            if self._has_time_to_ingest(answering):
+            if self._has_time_to_ingest(answering, urgent):
                 self._ingest(watcher)
         stream = self._streams.get(watcher)
         if stream is None or stream.seen() is None:
@@ -230,9 +243,12 @@ class Scheduler:
         answering.begin(stream, watcher.pictures_dropped)
         return None
 
-    def _has_time_to_ingest(self, answering: Answering) -> bool:
-        left_ms = answering.remaining_ms()
-        return admit(left_ms, self._ingest_ms(), answering.prompt_left, self._profile).admitted
+    def _has_time_to_ingest(self, answering: Answering, urgent: Answering) -> bool:
+        """Whether its first token may wait for one item, and the most urgent answer too."""
+        ingest_ms, left_ms = self._ingest_ms(), answering.remaining_ms()
+        if answering is not urgent and urgent.wish(self._profile).slack_ms < 2 * ingest_ms:  # and a step
+            return False
+        return admit(left_ms, ingest_ms, answering.prompt_left, self._profile).admitted
 
     def _ingest_ms(self) -> float:
         return self._profile.prefill_ms(self._spec.layout.keyframe_tokens)
@@ -240,12 +256,13 @@ class Scheduler:
     def _settle(self, answering: Answering, answer: Answer) -> None:
         if answer.outcome is Outcome.PARTIAL and not answering.timed_steps:
             self._profile = self._profile.ease(self._calibrated)  # the belief that cut it was not tested
+        if answer.outcome is Outcome.COMPLETE:
+            self._profile = self._profile.observe_answer(answering.decoded)
         try:
             answering.close()
         finally:
             with self.wake:
-                if answering in self._questions:
-                    self._questions.remove(answering)
+                self._questions.remove(answering)
                 if answer.outcome is Outcome.COMPLETE:
                     self.conversations.remember(answering.ticket.query, answer.text)
             answering.ticket.settle(answer)
@@ -257,35 +274,12 @@ class Scheduler:
             self._ingest(behind)
 
     def _ingest(self, watcher: Watcher) -> None:
-        item = watcher.inbox.first()
-        if item is None:
-            return
-        try:
-            if watcher not in self._streams:
-                self._streams[watcher] = LiveStream(self._language, self._spec, self._config.budget_tokens)
-            began_ns = self._clock.now_ns()
-            self._streams[watcher].append(item)
-            spent_ms = (self._clock.now_ns() - began_ns) / NS_PER_MS
-            self._profile = self._profile.observe_prefill(len(item.rows), spent_ms)
-        except MagnoError as error:
-            watcher.lose(item)
-            log.warning("camera %s: a %s was left out: %s", watcher.name, item.kind.value, error)
-        except Exception:  # a fault of ours may not end the thread that answers all questions
-            watcher.lose(item)
-            log.exception("camera %s: a %s was left out", watcher.name, item.kind.value)
-        watcher.inbox.take()
+        ingested = self._streams.ingest(watcher)
+        if ingested is not None:
+            self._profile = self._profile.observe_prefill(ingested.tokens, ingested.ms)
         if not len(watcher.inbox):
             self.notify()  # somebody may wait for the stream's end
 
-    def _forget_streams(self, watched: list[Watcher]) -> None:
-        """Free the sequences of cameras that are watched no more."""
-        for watcher in [watcher for watcher in self._streams if watcher not in watched]:
-            self._streams.pop(watcher).release()
 
-
-def immediate(
-    ticket: Ticket, clock: Clock, outcome: Outcome, error: str, retry_after_ms: float | None = None
-) -> Answer:
-    """The answer to a question that never began."""
-    latency_ms = (clock.now_ns() - ticket.arrival_ns) / NS_PER_MS
-    return Answer("", outcome, error, latency_ms=latency_ms, retry_after_ms=retry_after_ms)
+def _own_fault(error: Exception) -> str:
+    return f"The engine has a fault ({type(error).__name__}): see its log."

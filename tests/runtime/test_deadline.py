@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.deadline import LatencyProfile, admit, check_query, fits_another_step
+from magno.runtime.deadline import admit, check_query, fits_another_step, refuse_late
+from magno.runtime.latency import LatencyProfile
 from magno.runtime.units import Query
 
 PROFILE = LatencyProfile(prefill_fixed_ms=5.0, prefill_token_ms=0.5, step_ms=4.0, margin_ms=10.0)
-some_ms = st.floats(0.001, 1e6)
 profiles = st.builds(LatencyProfile, *[st.floats(0, 1e5)] * 4)
 
 
@@ -61,66 +60,14 @@ def test_another_step(remaining_ms: float, fits: bool) -> None:
     assert fits_another_step(remaining_ms, PROFILE) is fits
 
 
-def test_a_throttled_device_is_believed_within_three_observations() -> None:
-    """Three times slower, all of a sudden."""
-    profile = PROFILE
-    for _ in range(3):
-        profile = profile.observe_step(12.0).observe_prefill(20, 45.0)
-    assert profile.step_ms > 10.0
-    assert profile.prefill_ms(20) > 39.0
-
-
-def test_a_faster_device_is_believed_slowly() -> None:
-    profile = PROFILE.observe_step(1.0).observe_prefill(20, 3.0)
-    assert profile.step_ms == pytest.approx(3.7)
-    assert profile.prefill_ms(20) == pytest.approx(13.8)
-
-
-def test_one_hiccup_is_not_the_device() -> None:
-    profile = PROFILE.observe_step(5000.0)
-    assert profile.step_ms <= 2.5 * PROFILE.step_ms
-    for _ in range(30):
-        profile = profile.observe_step(4.0)
-    assert profile.step_ms == pytest.approx(4.0, rel=0.1)
-
-
-def test_what_was_never_measured_takes_the_first_observation() -> None:
-    profile = LatencyProfile(0.0, 0.0, 0.0).observe_step(7.0).observe_prefill(10, 30.0)
-    assert (profile.step_ms, profile.prefill_ms(10)) == (7.0, 30.0)
-
-
-@pytest.mark.parametrize("ms", [0.0, -1.0, math.nan, math.inf])
-def test_an_impossible_observation_changes_nothing(ms: float) -> None:
-    assert PROFILE.observe_step(ms).observe_prefill(10, ms) == PROFILE
-    assert PROFILE.observe_prefill(0, 5.0) == PROFILE
-
-
-@given(profiles, st.integers(1, 5000), some_ms)
-def test_an_observation_moves_the_belief_towards_it_and_not_past(
-    profile: LatencyProfile, tokens: int, ms: float
-) -> None:
-    for before, after in (
-        (profile.step_ms, profile.observe_step(ms).step_ms),
-        (profile.prefill_ms(tokens), profile.observe_prefill(tokens, ms).prefill_ms(tokens)),
-    ):
-        slack = 1e-9 * max(before, ms)
-        assert min(before, ms) - slack <= after <= max(before, ms) + slack
-
-
-def test_a_belief_that_refuses_everything_fades() -> None:
-    slow = replace(PROFILE, prefill_fixed_ms=500.0, step_ms=400.0)
-    eased = slow
-    for _ in range(50):
-        eased = eased.ease(PROFILE)
-    assert eased.prefill_fixed_ms == pytest.approx(5.0, abs=3.0)
-    fast = replace(PROFILE, step_ms=1.0)
-    assert fast.ease(PROFILE) == fast  # never towards the slower
-
-
-@pytest.mark.parametrize("value", [-1.0, math.nan, math.inf])
-def test_a_profile_wants_finite_times(value: float) -> None:
-    with pytest.raises(ValueError, match="step_ms"):
-        LatencyProfile(1.0, 1.0, value)
+def test_a_late_refusal_tells_when_to_ask_again() -> None:
+    """A question that wants 25 ms of its 100, of which 20 are left."""
+    found = refuse_late(100.0, 20.0, 0.0, 20, PROFILE)
+    assert (found.admitted, found.retry_after_ms) == (False, 1.0)  # all its time again, and nobody before it
+    assert found.reason.endswith("found 20 left after other questions: ask again in 1 ms.")
+    assert refuse_late(100.0, 20.0, 80.0, 20, PROFILE).retry_after_ms == 5.0
+    hopeless = refuse_late(24.0, 20.0, 80.0, 20, PROFILE)
+    assert hopeless.retry_after_ms is None and "give a deadline of 25 ms" in hopeless.reason
 
 
 @pytest.mark.parametrize(

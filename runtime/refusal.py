@@ -1,0 +1,39 @@
+"""Which question is refused as it arrives, and why. Decides, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from magno.runtime.answering import Answering
+from magno.runtime.config import EngineConfig
+from magno.runtime.deadline import admit
+from magno.runtime.latency import LatencyProfile
+from magno.runtime.open_questions import OpenQuestions
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a question may not wait for its turn."""
+
+    reason: str  # one sentence
+    retry_after_ms: float | None  # None: waiting does not help
+    believed: bool = False  # for what the profile believes, which nothing tests while it refuses
+
+
+def refusal(
+    newcomer: Answering, questions: OpenQuestions, config: EngineConfig, profile: LatencyProfile
+) -> Refusal | None:
+    """The refusal of a question that too many are before, that is too long, or that would come too late."""
+    standing, most_tokens = newcomer.ticket.standing, questions.places.cells
+    queue_ms = questions.queue_ms(newcomer, profile)
+    places = config.max_queries + (0 if standing else config.max_waiting)
+    if questions.rivals(newcomer) >= places:
+        return Refusal(f"{len(questions)} questions wait already: ask again later.", max(1.0, queue_ms))
+    if newcomer.wanted_tokens > most_tokens:
+        reason = (
+            f"A question and its answer want {most_tokens} tokens at most, found {newcomer.wanted_tokens}. "
+            "Ask a shorter one, or lower max_tokens."
+        )
+        return Refusal(reason, None)
+    found = admit(newcomer.remaining_ms(), queue_ms, newcomer.prompt_left, profile)
+    return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)

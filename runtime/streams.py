@@ -1,0 +1,77 @@
+"""The live sequences of all cameras, each made when its first item comes. Used by the language model's owner thread;
+`seen` from any."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from magno.runtime.clock import NS_PER_MS, Clock
+from magno.runtime.language import LanguageModel
+from magno.runtime.spec import ModelSpec
+from magno.runtime.stream import Encoded, LiveStream, Seen
+from magno.runtime.units import MagnoError
+from magno.runtime.watcher import Watcher
+
+log = logging.getLogger("magno.engine")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What it cost to take an item in."""
+
+    tokens: int
+    ms: float
+
+
+class Streams:
+    """A LiveStream for each camera that has shown something."""
+
+    def __init__(self, language: LanguageModel, spec: ModelSpec, budget_tokens: int, clock: Clock) -> None:
+        self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
+        self._clock = clock
+        self._streams: dict[Watcher, LiveStream] = {}
+
+    def get(self, watcher: Watcher) -> LiveStream | None:
+        return self._streams.get(watcher)
+
+    def seen(self, watcher: Watcher) -> Seen | None:
+        """What a question to this camera would see now."""
+        stream = self._streams.get(watcher)
+        return stream.seen() if stream else None
+
+    def strangers(self, watched: Collection[Watcher]) -> list[Watcher]:
+        """Cameras that have a sequence and are watched no more."""
+        return [watcher for watcher in list(self._streams) if watcher not in watched]
+
+    def forget(self, watcher: Watcher) -> None:
+        self._streams.pop(watcher).release()
+
+    def ingest(self, watcher: Watcher) -> Ingested | None:
+        """Take the oldest item of a camera in; None when there is none, or it had to be left out."""
+        item = watcher.inbox.first()
+        if item is None:
+            return None
+        try:
+            return self._append(watcher, item)
+        except MagnoError as error:
+            watcher.lose(item)
+            log.warning("camera %s: a %s was left out: %s", watcher.name, item.kind.value, error)
+        except Exception:  # a fault of ours may not end the thread that answers all questions
+            watcher.lose(item)
+            log.exception("camera %s: a %s was left out", watcher.name, item.kind.value)
+        finally:
+            watcher.inbox.take()
+        return None
+
+    def release(self) -> None:
+        for stream in self._streams.values():
+            stream.release()
+
+    def _append(self, watcher: Watcher, item: Encoded) -> Ingested:
+        if watcher not in self._streams:
+            self._streams[watcher] = LiveStream(self._language, self._spec, self._budget_tokens)
+        began_ns = self._clock.now_ns()
+        self._streams[watcher].append(item)
+        return Ingested(len(item.rows), (self._clock.now_ns() - began_ns) / NS_PER_MS)
