@@ -20,6 +20,7 @@ from magno.runtime.units import MagnoError
 
 BENCHES = {
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
+    "concurrency": ("magno.calibration.concurrency", "questions at once against the same one after another"),
     "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
     "encoders": (
         "magno.calibration.encoders",
