@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,9 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.rows import IGNORE, Row, Rows
+from magno.training.facts import SEEN, STEP_PX
+from magno.training.pointers import OF_LOOKS, pointers
+from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
     NO_RESIDUAL_SHARE,
     Keyframes,
@@ -20,9 +23,24 @@ from magno.training.samples import (
     windows_of,
 )
 from magno.training.shards import Lesson, Shard
-from magno.training.symmetry import AS_IT_IS, random_symmetry
+from magno.training.symmetry import AS_IT_IS, Symmetry, random_symmetry
 
 QUESTIONS_A_ROW = 14
+HALF_S = 0.5
+
+
+class Asked(NamedTuple):
+    """Of the questions, row after row: see pointers.Pointer."""
+
+    at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
+    named: Tensor  # (Q, 2) int64
+    look: Tensor  # (Q, 2) int64
+    window: Tensor  # (Q,) int64: of the batch's windows; -1: none
+    patches: Tensor  # (Q, L) bool
+    by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
+    place: Tensor  # (Q, 2) where its thing is, 0 to 1
+    moves: Tensor  # (Q, 2) how far it goes in HALF_S, in facts.STEP_PX
+    in_view: Tensor  # (Q,) bool: else `place` and `moves` say nothing
 
 
 class Batch(NamedTuple):
@@ -35,6 +53,7 @@ class Batch(NamedTuple):
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
     families: list[str]  # of the questions, row after row
+    asked: Asked
 
 
 class Batcher:
@@ -48,10 +67,11 @@ class Batcher:
         *,
         train: bool,
         questions: int = QUESTIONS_A_ROW,
+        span: Span = LONG,
     ) -> None:
         self._tokenizer, self._codec, self._layout, self._train = tokenizer, codec, layout, train
         self._encoded: dict[str, list[int]] = {}
-        self._rows = Rows(self._encode, layout, questions, train=train)
+        self._rows = Rows(self._encode, layout, questions, train=train, span=span)
         self._lessons: dict[int, list[list[Lesson]]] = {}  # by shard
 
     def batch(self, clips: list[tuple[Shard, int]], rng: np.random.Generator) -> Batch:
@@ -59,16 +79,42 @@ class Batcher:
         rows: list[Row] = []
         keyframes: list[Place] = []
         windows: list[Place] = []
+        asked: list[tuple[object, ...]] = []
         for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng)
+            asked += self._asked(row, shard, symmetry, (len(rows), len(windows)))
             rows.append(row)
             kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
             for item in row.items:
                 (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
         seen = keyframes_of(keyframes, self._codec)
         moved = windows_of(windows, self._codec, rng if self._train else None)
-        return self._tensors(rows, seen, moved)
+        return self._tensors(rows, seen, moved, _stacked(asked, max(len(row.ids) for row in rows)))
+
+    def _asked(
+        self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
+    ) -> Iterator[tuple[object, ...]]:
+        """A line of `Asked` for each question of a row; `before`: rows and windows of the batch before it."""
+        places = shard.places(row.clip).astype(np.float32)
+        for pointer, lesson in zip(
+            pointers(row, shard, symmetry, self._codec.patches), row.lessons, strict=True
+        ):
+            x, y, _, vx, vy, visible = places[lesson.item, lesson.thing] if lesson.thing >= 0 else np.zeros(6)
+            yield (
+                (before[0], pointer.column),
+                pointer.named,
+                pointer.look,
+                -1 if pointer.window < 0 else before[1] + pointer.window,
+                pointer.patches,
+                lesson.family in OF_LOOKS,
+                tuple(symmetry.points(np.array([x, y], np.float32))),
+                tuple(
+                    symmetry.vectors(np.array([vx, vy], np.float32))
+                    * (HALF_S * self._codec.image_px / STEP_PX)
+                ),
+                visible >= SEEN,
+            )
 
     def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
         if id(shard) not in self._lessons:
@@ -83,7 +129,7 @@ class Batcher:
             self._encoded[text] = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         return self._encoded[text]
 
-    def _tensors(self, rows: list[Row], keyframes: Keyframes, windows: Windows) -> Batch:
+    def _tensors(self, rows: list[Row], keyframes: Keyframes, windows: Windows, asked: Asked) -> Batch:
         length = max(len(row.ids) for row in rows)
 
         def padded(values: list[int], fill: int) -> list[int]:
@@ -105,8 +151,29 @@ class Batcher:
             windows,
             _cells(rows, 0, layout.keyframe_tokens),
             _cells(rows, 1, layout.window_tokens),
-            [family for row in rows for family in row.families],
+            [lesson.family for row in rows for lesson in row.lessons],
+            asked,
         )
+
+
+def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
+    """Lines of `Asked`, their patches as columns -> tensors."""
+    at, named, look, window, patches, by_looks, place, moves, in_view = (
+        zip(*lines, strict=True) if lines else [()] * 9
+    )
+    on = torch.zeros(len(lines), length, dtype=torch.bool)
+    for line, columns in enumerate(patches):
+        on[line, list(columns)] = True
+    whole = (torch.tensor(part, dtype=torch.int64).reshape(-1, 2) for part in (at, named, look))
+    points = (torch.tensor(np.array(part, np.float32)).reshape(-1, 2) for part in (place, moves))
+    return Asked(
+        *whole,
+        torch.tensor(window, dtype=torch.int64),
+        on,
+        torch.tensor(by_looks, dtype=torch.bool),
+        *points,
+        torch.tensor(np.array(in_view, dtype=bool)),
+    )
 
 
 def _cells(rows: list[Row], kind: int, count: int) -> Tensor:

@@ -4,6 +4,8 @@ small, blurred and half hidden. A tower that sees both has learned shapes after 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -14,28 +16,47 @@ from magno.training.samples import Keyframes, pixels_of
 from magno.training.scenes.shapes import OUTLINES
 from magno.training.scenes.sprites import RGB
 from magno.training.scenes.textures import grit, octaves
+from magno.training.symmetry import random_symmetry
 
 THINGS = 7  # at most; fewer where there is no room
 TRIES = 30
 RADII = (0.07, 0.165)  # of the side
 GRAIN = 8.0  # of the ground, in levels
 SHADE = 20.0  # of a thing, in levels
+REDRAWN = 0.06  # for each picture taken from a pool
+
+Drawing = tuple[
+    np.ndarray, np.ndarray, np.ndarray
+]  # (S, S, 3) uint8, and two of (P, P) int64: facts.patch_facts
 
 
-def drawn(size: int, codec: CodecSpec, rng: np.random.Generator) -> Keyframes:
-    """So many pictures and what is in their patches."""
-    pictures, colours, shapes = [], [], []
-    for _ in range(size):
-        picture, colour, shape = _picture(codec, rng)
-        pictures.append(picture)
-        colours.append(colour.ravel())
-        shapes.append(shape.ravel())
-    told = (torch.from_numpy(np.stack(part)) for part in (colours, shapes))
-    return Keyframes(pixels_of(pictures), *told)
+class Drawings:
+    """A pool of drawn pictures, taken from at random and turned, a few of them redrawn each time: to draw one costs as
+    much as to learn from it."""
+
+    def __init__(self, size: int, codec: CodecSpec, rng: np.random.Generator) -> None:
+        self._codec = codec
+        self._pool = [_picture(codec, rng) for _ in range(size)]
+
+    def some(self, count: int, rng: np.random.Generator) -> Keyframes:
+        for i in rng.integers(0, len(self._pool), max(round(count * REDRAWN), 1)):
+            self._pool[i] = _picture(self._codec, rng)
+        return _keyframes([_turned(self._pool[i], rng) for i in rng.integers(0, len(self._pool), count)])
 
 
-def _picture(codec: CodecSpec, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(S, S, 3) uint8, and two of (P, P) int64 as in facts.patch_facts."""
+def _keyframes(drawings: Sequence[Drawing]) -> Keyframes:
+    pictures, *told = zip(*drawings, strict=True)
+    return Keyframes(pixels_of(pictures), *(torch.from_numpy(np.stack(part)).flatten(1) for part in told))
+
+
+def _turned(drawing: Drawing, rng: np.random.Generator) -> Drawing:
+    picture, *told = drawing
+    symmetry = random_symmetry(rng)
+    colours, shapes = (np.ascontiguousarray(symmetry.picture(part[..., None])[..., 0]) for part in told)
+    return symmetry.picture(picture), colours, shapes
+
+
+def _picture(codec: CodecSpec, rng: np.random.Generator) -> Drawing:
     side = codec.image_px
     picture = _ground(side, rng)
     colours, shapes = (np.zeros((codec.patches, codec.patches), np.int64) for _ in range(2))

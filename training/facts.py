@@ -51,7 +51,7 @@ def patch_facts(
         x, y = symmetry.points(np.array([x, y]))
         reach = radius * (side[::-1] if symmetry.transpose else side)
         under = covered((x, y), reach, patches)
-        colours[under], shapes[under] = _look(shard, clip, thing)
+        colours[under], shapes[under] = look(shard, clip, thing)
     return colours.ravel(), shapes.ravel()
 
 
@@ -103,11 +103,12 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
         facts.mover[slot] = True
         facts.start[slot], facts.end[slot] = symmetry.points(start), symmetry.points(end)
         facts.moved[slot] = *symmetry.vectors(moved / STEP_PX), growth * 4
-        facts.colour[slot], facts.shape[slot] = _look(shard, clip, thing)
+        facts.colour[slot], facts.shape[slot] = look(shard, clip, thing)
     return facts
 
 
-def _look(shard: Shard, clip: int, thing: int) -> tuple[int, int]:
+def look(shard: Shard, clip: int, thing: int) -> tuple[int, int]:
+    """Its colour and its shape, as in patches."""
     number = int(shard.arrays.thing_at[clip]) + thing
     colour = int(shard.arrays.colour[number])
     return (NO_COLOUR if colour < 0 else colour + 1), int(shard.arrays.shape[number]) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from magno.export.model import CheckpointConfig, DeltaConfig
 from magno.runtime.spec import CodecSpec, TokenLayout
 from magno.runtime.units import ResidualKind
+from magno.training.questions.words import SYSTEM
 
 VOCAB_LIMIT = 768
 
@@ -20,13 +21,14 @@ CODEC = CodecSpec(
     residual_kinds=(ResidualKind.PIXEL_MC,),
 )
 
+# As short as can be: each question's own tokens are what it waits for.
 LAYOUT = TokenLayout(
-    system_text="<|im_start|>system\nYou watch a camera.<|im_end|>\n<|im_start|>user\n",
+    system_text=f"<|im_start|>{SYSTEM}<|im_end|>",
     keyframe_text="<|keyframe|>",
     keyframe_tokens=CODEC.patches**2,
     window_tokens=8,
-    question_prefix="\n",
-    question_suffix="<|im_end|>\n<|im_start|>assistant\n",
+    question_prefix="<|im_start|>",
+    question_suffix="<|im_end|>",
     stop_text="<|im_end|>",
 )
 
@@ -52,12 +54,15 @@ def pocket_config(vocab_size: int, stop_token: int, pad_token: int) -> Checkpoin
         text={
             "vocab_size": vocab_size,
             "hidden_size": EMBED_DIM,
-            "intermediate_size": 768,
+            "intermediate_size": 512,
             "num_hidden_layers": 6,
-            "num_attention_heads": 8,
+            # Wide heads that turn slowly: what is alike is found by likeness over the whole stream. Of 32 columns at
+            # 10,000, only four keep still over an evicted span.
+            "num_attention_heads": 4,
             "num_key_value_heads": 4,
+            "rope_theta": 1_000_000.0,
             "max_position_embeddings": 4096,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": False,
             "bos_token_id": None,
             "eos_token_id": stop_token,
             "pad_token_id": pad_token,

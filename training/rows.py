@@ -13,19 +13,30 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from magno.runtime.spec import TokenLayout
-from magno.training.questions.words import worded
+from magno.training.questions.words import worded, written
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import Symmetry
 
 IGNORE = -100
-MAX_STREAM = 330  # tokens of keyframes and windows in a row
 MAX_GAP = 3000  # positions between the first keyframe and what follows, once something in between was evicted
-GAP_SHARE = 0.35  # of the rows
+GAP_SHARE = 0.35  # of rows that have gaps
 CANONICAL_SHARE = 0.5  # of the questions
 # Families that are harder than others are asked more often.
 WEIGHTS = {"direction_two": 2.5, "direction_three": 3.0, "direction": 1.5, "direction_background": 1.5}
 
 Encode = Callable[[str], list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How much of a stream a row may show."""
+
+    tokens: int  # of keyframes and windows
+    gaps: bool  # some rows begin with the clip's first keyframe, and lack what followed
+
+
+SHORT = Span(170, gaps=False)  # two keyframes and what moved after them: most questions need no more
+LONG = Span(330, gaps=True)
 
 
 @dataclass(slots=True)
@@ -41,7 +52,8 @@ class Row:
     owner: list[int] = field(default_factory=list)  # 0 stream, else the question's number
     fork_at: list[int] = field(default_factory=list)  # how much of the stream a token sees
     labels: list[int] = field(default_factory=list)
-    families: list[str] = field(default_factory=list)  # of the questions, in order
+    lessons: list[Lesson] = field(default_factory=list)  # of the questions, in order
+    answers: list[int] = field(default_factory=list)  # column of each one's first answer token
 
     def extend(self, ids: list[int], position: int, owner: int = 0, fork_at: int = 0, told: int = 0) -> None:
         """Append tokens from this position on; the last `told` of them are to be learned."""
@@ -55,8 +67,11 @@ class Row:
 class Rows:
     """Makes rows of one layout. `train=False`: the newest span of a clip, no gaps, canonical phrasings."""
 
-    def __init__(self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool) -> None:
+    def __init__(
+        self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool, span: Span = LONG
+    ) -> None:
         self._encode, self._layout, self._questions, self._train = encode, layout, questions, train
+        self._most = span
         self._system, self._opener = encode(layout.system_text), encode(layout.keyframe_text)
 
     def row(
@@ -69,7 +84,7 @@ class Rows:
         ends: dict[
             int, tuple[int, int]
         ] = {}  # item: tokens of the stream up to its end, and the next position
-        gap_after = int(rng.integers(0, MAX_GAP)) if self._train and rng.random() < GAP_SHARE else 0
+        gap_after = int(rng.integers(0, MAX_GAP)) if self._gap(rng) else 0
         for order, item in enumerate(items):
             position = row.positions[-1] + 1 + (gap_after if order == 1 else 0)
             if kinds[item] == 0:
@@ -86,6 +101,9 @@ class Rows:
             self._ask(row, lesson, symmetry, rng, owner, (fork_at, position))
         return row
 
+    def _gap(self, rng: np.random.Generator) -> bool:
+        return self._train and self._most.gaps and bool(rng.random() < GAP_SHARE)
+
     def _tokens(self, kind: int) -> int:
         return self._layout.window_tokens if kind else self._layout.keyframe_tokens
 
@@ -93,15 +111,17 @@ class Rows:
         """The items that a row shows, and the first of those without a gap."""
         costs = [self._tokens(int(kind)) for kind in kinds]
         stop = len(kinds)
-        if self._train and sum(costs) > MAX_STREAM:
+        if self._train and sum(costs) > self._most.tokens:
             stop = int(rng.integers(min(4, stop), stop + 1))
         begin, spent = stop, 0
-        while begin > 0 and spent + costs[begin - 1] <= MAX_STREAM:
+        while begin > 0 and spent + costs[begin - 1] <= self._most.tokens:
             begin -= 1
             spent += costs[begin]
         heads = np.flatnonzero(kinds[:stop] == 0)
         begin = int(next((head for head in heads if head >= begin), heads[-1]))
-        sink = [0] if begin > 0 and spent < MAX_STREAM and rng.random() < 0.5 else []
+        sink = (
+            [0] if self._most.gaps and begin > 0 and spent < self._most.tokens and rng.random() < 0.5 else []
+        )
         return [*sink, *range(begin, stop)], begin
 
     def _chosen(self, lessons: list[Lesson], rng: np.random.Generator) -> list[Lesson]:
@@ -128,6 +148,7 @@ class Rows:
             *self._encode(text),
             *self._encode(self._layout.question_suffix),
         ]
-        told = [*self._encode(answer), *self._encode(self._layout.stop_text)]
+        told = [*self._encode(written(answer)), *self._encode(self._layout.stop_text)]
+        row.lessons.append(lesson)
+        row.answers.append(len(row.ids) + len(asked))
         row.extend([*asked, *told], fork[1], owner, fork[0], len(told))
-        row.families.append(lesson.family)

@@ -1,4 +1,5 @@
-"""Weights, optimiser and log of a training that can be resumed; its learning rate follows the time it may take."""
+"""Weights, optimiser and log of a training that can be resumed. Each stage has an optimiser of its own, and
+its learning rate follows the time it may take."""
 
 from __future__ import annotations
 
@@ -6,8 +7,10 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -25,68 +28,97 @@ STATE, LOG = "state.pt", "log.jsonl"
 Line = dict[str, float | str]
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    name: str
+    minutes: float
+    peak_rate: float
+    trains: Sequence[torch.nn.Parameter]
+    losses: Callable[[], Losses]  # of the next batch
+    exam: Callable[[], dict[str, float]]
+
+
 class Run:
     """`state.pt` and `log.jsonl` of a folder. The state is written aside and renamed."""
 
-    def __init__(self, folder: Path, trainee: Trainee, peak_rate: float) -> None:
-        self.trainee, self._folder, self._peak = trainee, folder, peak_rate
-        self.optimiser = torch.optim.AdamW(trainee.parameters(), peak_rate, (0.9, 0.98), weight_decay=DECAY)
+    def __init__(self, folder: Path, trainee: Trainee) -> None:
+        self.trainee, self._folder = trainee, folder
         self.spent_s: dict[str, float] = {}  # by stage, over all resumptions
         self.log: list[Line] = []
         self._saved = time.monotonic()
+        self._optimiser_of: dict[str, dict[str, Any]] = {}  # the state of the newest stage's
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE).exists():
             state = torch.load(folder / STATE, weights_only=True)
             trainee.load_state_dict(state["trainee"])
-            self.optimiser.load_state_dict(state["optimiser"])
+            self._optimiser_of = state["optimiser"]
             self.spent_s, self.log = state["spent_s"], state["log"]
 
-    def stage(
-        self, name: str, minutes: float, losses: Callable[[], Losses], exam: Callable[[], dict[str, float]]
-    ) -> None:
-        """Optimise what `losses` gives until the stage's time is spent."""
-        total, spent = minutes * 60.0, self.spent_s.get(name, 0.0)
+    def begun(self, stage: str) -> bool:
+        """Whether some of it was done already."""
+        return stage in self.spent_s
+
+    def stage(self, stage: Stage) -> None:
+        """Optimise until the stage's time is spent."""
+        total, spent = stage.minutes * 60.0, self.spent_s.get(stage.name, 0.0)
+        optimiser = torch.optim.AdamW(stage.trains, stage.peak_rate, (0.9, 0.98), weight_decay=DECAY)
+        if stage.name in self._optimiser_of:
+            optimiser.load_state_dict(self._optimiser_of[stage.name])
         recent: dict[str, list[float]] = defaultdict(list)
-        columns = (TextColumn(name), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn(stage.name),
+            BarColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+        )
         steps = 0
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("", total=total, completed=spent, note="")
             while spent < total:
                 began = time.monotonic()
-                for part, value in self._step(losses(), rate(spent / total, self._peak)).items():
+                set_rate(optimiser, rate(spent / total, stage.peak_rate))
+                for part, value in _step(optimiser, stage).items():
                     recent[part].append(value)
                 steps += 1
                 spent += time.monotonic() - began
-                self.spent_s[name] = spent
+                self.spent_s[stage.name] = spent
                 note = " ".join(f"{part} {_mean(values[-50:]):.3f}" for part, values in recent.items())
                 progress.update(bar, completed=spent, note=note)
                 if spent >= total or time.monotonic() - self._saved > SAVE_EVERY_S:
                     means = {part: _mean(values) for part, values in recent.items()}
-                    self._save({"stage": name, "spent_s": spent, "steps": steps, **means, **exam()})
+                    self._optimiser_of = {stage.name: optimiser.state_dict()}
+                    self._save(
+                        {"stage": stage.name, "spent_s": spent, "steps": steps, **means, **stage.exam()}
+                    )
                     recent.clear()
                     steps = 0
-
-    def _step(self, losses: Losses, learning_rate: float) -> dict[str, float]:
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate
-        self.optimiser.zero_grad(set_to_none=True)
-        losses.total.backward()
-        torch.nn.utils.clip_grad_norm_(self.trainee.parameters(), 1.0)
-        self.optimiser.step()
-        told = {part: value.item() for part, value in losses.parts.items()}
-        if losses.right is not None:
-            told["right"] = losses.right.float().mean().item()
-        return told
 
     def _save(self, line: Line) -> None:
         self.log.append(line)
         print(json.dumps(line), flush=True)
-        state = {"trainee": self.trainee.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state = {"trainee": self.trainee.state_dict(), "optimiser": self._optimiser_of}
         with whole_file(self._folder / STATE) as part:
             torch.save({**state, "spent_s": self.spent_s, "log": self.log}, part)
         with whole_file(self._folder / LOG) as part:
             part.write_text("".join(json.dumps(line) + "\n" for line in self.log), encoding="utf-8")
         self._saved = time.monotonic()
+
+
+def _step(optimiser: torch.optim.Optimizer, stage: Stage) -> dict[str, float]:
+    losses = stage.losses()
+    optimiser.zero_grad(set_to_none=True)
+    losses.total.backward()
+    torch.nn.utils.clip_grad_norm_(stage.trains, 1.0)
+    optimiser.step()
+    told = {part: value.item() for part, value in losses.parts.items()}
+    if losses.right is not None:
+        told["right"] = losses.right.float().mean().item()
+    return told
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
 
 
 def rate(share: float, peak: float) -> float:

@@ -1,5 +1,5 @@
-"""Train the reference checkpoint, in two stages: what the tokens say by themselves, then answers. Resumable; progress
-on stderr.
+"""Train the reference checkpoint, in three stages: what the tokens say by themselves; answers, by a language model that
+learns to read those tokens as they are; then the whole. Resumable; progress on stderr.
 
 python -m magno.training.train --data runs/world --run runs/pocket --out models/pocket
 """
@@ -20,11 +20,12 @@ from magno.export.checkpoint import save_checkpoint
 from magno.export.model import MagnoModel
 from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
-from magno.training.drawn import drawn
+from magno.training.drawn import Drawings
 from magno.training.feed import batches, shards
+from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
-from magno.training.rows import IGNORE
-from magno.training.run import Run
+from magno.training.rows import IGNORE, LONG, SHORT
+from magno.training.run import Run, Stage
 from magno.training.samples import Samples
 from magno.training.shards import Shard
 from magno.training.tokenizer import build_tokenizer
@@ -34,6 +35,9 @@ EXAM_CLIPS = 120
 EXAM_ROWS = 20
 EXAM_SAMPLES = 400  # keyframes, and windows
 KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
+DRAWINGS = 6000
+SHORT_QUESTIONS = 10  # of a short row
+LATE_RATE = 0.3  # of the peak, once everything learns at once
 RETRIEVED = 300  # held-out windows among which the next picture is looked for
 
 
@@ -95,30 +99,50 @@ def _whole_answers(batch: Batch, right: torch.Tensor) -> list[bool]:
 
 
 def train(args: argparse.Namespace) -> Run:
-    """Both stages; the checkpoint is written at the end of the second."""
+    """All stages; the checkpoint is written at the end of the last."""
     torch.manual_seed(args.seed)
     model, tokenizer = new_model()
-    trainee = Trainee(model, heads=not args.no_heads)
-    run = Run(args.run, trainee, args.rate)
+    trainee = Trainee(model, words_of(tokenizer), heads=not args.no_heads)
+    run = Run(args.run, trainee)
     held = shards(args.data, "held")
-    batcher = Batcher(tokenizer, CODEC, LAYOUT, train=True)
+    unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
     examiner = Batcher(tokenizer, CODEC, LAYOUT, train=False, questions=20)
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
+
+    def exam() -> dict[str, float]:
+        return answered(trainee, examiner, held, EXAM_CLIPS)
+
     if not args.no_heads:
-        unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
+        losses = _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed))
         run.stage(
-            "tokens",
-            args.token_minutes,
-            _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed)),
-            lambda: said(trainee, unseen) | retrieved(trainee, pairs),
+            Stage(
+                "tokens",
+                args.token_minutes,
+                args.rate,
+                trainee.encoders(),
+                losses,
+                lambda: said(trainee, unseen) | retrieved(trainee, pairs),
+            )
         )
-    with batches(args.data, batcher, args.batch, seed) as source:
-        run.stage(
-            "answers",
-            args.minutes,
-            lambda: trainee(next(source)),
-            lambda: answered(trainee, examiner, held, EXAM_CLIPS),
-        )
+        if not run.begun("answers"):
+            trainee.settle(unseen.keyframes(EXAM_SAMPLES, np.random.default_rng(0)))
+        short = Batcher(tokenizer, CODEC, LAYOUT, train=True, questions=SHORT_QUESTIONS, span=SHORT)
+        with batches(args.data, short, args.batch, seed) as source:
+            run.stage(
+                Stage(
+                    "answers",
+                    args.minutes,
+                    args.rate,
+                    trainee.language(),
+                    lambda: trainee(next(source), frozen=True),
+                    exam,
+                )
+            )
+    whole = Batcher(tokenizer, CODEC, LAYOUT, train=True, span=LONG)
+    with batches(args.data, whole, args.batch, seed) as source:
+        everything = list(trainee.parameters())
+        rate = args.rate * (1.0 if args.no_heads else LATE_RATE)
+        run.stage(Stage("whole", args.whole_minutes, rate, everything, lambda: trainee(next(source)), exam))
     save_checkpoint(args.out, model, tokenizer.to_str())
     return run
 
@@ -127,10 +151,11 @@ def _token_losses(trainee: Trainee, train: list[Shard], rng: np.random.Generator
     """By turns what keyframe tokens say of films and of drawings, what motion tokens say, and how Δ-tokens fit to
     pictures. One after the other, the last took away within 50 steps what the one before had learned."""
     samples, pairs = Samples(train, CODEC), PairSource(train, CODEC)
+    drawings = Drawings(DRAWINGS, CODEC, rng)
     turns: list[Callable[[], Losses]] = [
         lambda: trainee.named(samples.keyframes(KEYFRAMES_A_BATCH, rng)),
         lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
-        lambda: trainee.named(drawn(KEYFRAMES_A_BATCH, CODEC, rng)),
+        lambda: trainee.named(drawings.some(KEYFRAMES_A_BATCH, rng)),
         lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
     ] * 2
     if len(pairs):
@@ -146,12 +171,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what make_data wrote")
     parser.add_argument("--run", type=Path, required=True, help="where the resumable state lives")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write at the end")
-    parser.add_argument("--token-minutes", type=float, default=25.0, help="stage 1; default: %(default)s")
-    parser.add_argument("--minutes", type=float, default=110.0, help="stage 2; default: %(default)s")
+    parser.add_argument("--token-minutes", type=float, default=55.0, help="stage 1; default: %(default)s")
+    parser.add_argument("--minutes", type=float, default=60.0, help="stage 2; default: %(default)s")
+    parser.add_argument("--whole-minutes", type=float, default=30.0, help="stage 3; default: %(default)s")
     parser.add_argument("--batch", type=int, default=12, help="rows; default: %(default)s")
-    parser.add_argument("--rate", type=float, default=8e-4, help="peak learning rate; default: %(default)s")
+    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-heads", action="store_true", help="ablation: answers alone, and no first stage")
+    parser.add_argument(
+        "--no-heads", action="store_true", help="ablation: answers alone, all of it from the beginning"
+    )
     args = parser.parse_args()
     run = train(args)
     print(f"trained {sum(run.spent_s.values()) / 60:.0f} min, checkpoint in {args.out}")

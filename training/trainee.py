@@ -11,11 +11,17 @@ from torch.nn.functional import cross_entropy
 from magno.export.model import MagnoModel
 from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
+from magno.training.grounding import Words, ground
+from magno.training.guide import BEFORE_LAST, Guide
 from magno.training.heads import MotionHead, NameHead, things_of
 from magno.training.rows import IGNORE
 from magno.training.samples import Keyframes, Windows
 
-BEFORE_LAST = 2  # so many layers before the last, a mover's state must say which thing it is
+# Each layer of a language model adds about as much as it began with, which its norm makes 1 a column. Tokens of length
+# 40 beside words of 0.3 were one failure, both at 4 another: what the first layer added drowned them, and what later
+# layers wrote was lost beside that.
+TOKEN_STRENGTH = 1.0  # root of the mean square
+LANGUAGE = ("model.language", "guide")  # names of parameters
 WEIGHTS = {
     "answers": 1.0,
     "patches": 0.4,
@@ -23,6 +29,8 @@ WEIGHTS = {
     "places": 0.3,
     "motion": 0.4,
     "names": 0.4,
+    "looks": 0.5,
+    "found": 0.3,
     "aligned": 1.0,
 }
 
@@ -40,14 +48,39 @@ class Losses:
 class Trainee(torch.nn.Module):
     """The model and its throw-away heads."""
 
-    def __init__(self, model: MagnoModel, *, heads: bool = True) -> None:
+    def __init__(self, model: MagnoModel, words: Words, *, heads: bool = True) -> None:
         """`heads=False` trains on answers alone, for the ablation."""
         super().__init__()
-        self.model, self._uses_heads = model, heads
+        self.model, self._words, self._uses_heads = model, words, heads
         width = model.language.config.hidden_size
-        self.patch_names, self.thing_names, self.mover_names = (NameHead(width) for _ in range(3))
-        self.motion = MotionHead(width)
+        self.patch_names, self.thing_names = NameHead(width), NameHead(width)
+        self.motion, self.guide = MotionHead(width), Guide(width, words)
         self.alignment = Alignment(width, model.config.codec.patches**2)
+
+    def encoders(self) -> list[torch.nn.Parameter]:
+        """All that the tokens come from, and the heads that ask them."""
+        return [each for name, each in self.named_parameters() if not name.startswith(LANGUAGE)]
+
+    def language(self) -> list[torch.nn.Parameter]:
+        """The language model, and the head that asks its states."""
+        return [each for name, each in self.named_parameters() if name.startswith(LANGUAGE)]
+
+    @torch.no_grad()
+    def settle(self, keyframes: Keyframes) -> None:
+        """Between tokens and answers: tokens of TOKEN_STRENGTH, whose heads make up for it so that these say what they
+        said, and a language model that begins from them."""
+        share = TOKEN_STRENGTH / self.model.vision(keyframes.pixels).square().mean().sqrt()
+        for projector in (self.model.vision.projector, self.model.delta.projector):
+            projector.outer.weight *= share
+            projector.outer.bias *= share
+        heads = (self.patch_names, self.thing_names, self.motion)
+        for reader in (
+            each for head in heads for each in head.modules() if isinstance(each, torch.nn.Linear)
+        ):
+            reader.weight /= share
+        names = (self.patch_names, self.thing_names)
+        layers = len(self.model.language.model.layers)
+        ground(self.model.language, self._words, names, self.motion, layers - BEFORE_LAST)
 
     def named(self, keyframes: Keyframes) -> Losses:
         """What keyframe tokens say by themselves."""
@@ -63,19 +96,22 @@ class Trainee(torch.nn.Module):
         """What the Δ-tokens say of the picture after a window, once they know the one before."""
         return Losses({"aligned": self.alignment.loss(self.model, pairs)})
 
-    def forward(self, batch: Batch) -> Losses:
-        """Everything: answers, and what the tokens and the states between say."""
+    def forward(self, batch: Batch, *, frozen: bool = False) -> Losses:
+        """Answers, and what the tokens and the states between say. `frozen`: tokens stay as they are, and only the
+        language model learns to read them."""
         model = self.model
-        vision, deltas = model.vision(batch.keyframes.pixels), self._deltas(batch)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
+            vision, deltas = model.vision(batch.keyframes.pixels), self._deltas(batch)
+            motion, chosen, told_of = self._motion(deltas, batch.windows)
         states = self._states(vision, deltas, batch)
         told = batch.labels[:, 1:] != IGNORE
         logits = model.language.lm_head(states[-1][:, :-1][told])
         wanted = batch.labels[:, 1:][told]
         parts = {"answers": cross_entropy(logits, wanted)}
         if self._uses_heads:
-            motion, chosen, told_of = self._motion(deltas, batch.windows)
+            parts |= self.guide.losses(model.language, states, batch, (chosen, told_of))
+        if self._uses_heads and not frozen:
             parts |= {"motion": motion, **self._seen(vision, batch.keyframes)}
-            parts["names"] = self._names(states[-1 - BEFORE_LAST], batch, chosen, told_of)
         return Losses(parts, logits.argmax(-1) == wanted)
 
     def states(self, batch: Batch) -> tuple[Tensor, ...]:
@@ -110,14 +146,3 @@ class Trainee(torch.nn.Module):
 
     def _motion(self, deltas: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
         return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], windows)
-
-    def _names(self, state: Tensor, batch: Batch, chosen: Tensor, told_of: Tensor) -> Tensor:
-        """The language model's state at each token that tells of a mover says its name."""
-        rows = batch.window_rows.reshape(len(batch.windows.known), -1, 2)[:, 1 : 1 + chosen.shape[1]]
-        if not bool(told_of.any()):
-            return state.sum() * 0
-        at = state[rows[..., 0][told_of], rows[..., 1][told_of]]
-        colours, shapes = (
-            names.gather(1, chosen)[told_of] for names in (batch.windows.colour, batch.windows.shape)
-        )
-        return self.mover_names.loss(at, colours, shapes)

@@ -9,9 +9,10 @@ import torch
 from magno.training.batches import Batch, Batcher
 from magno.training.clips import encode, observe, random_settings
 from magno.training.facts import MOVERS, STEP_PX
+from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.questions.words import COLOURS
-from magno.training.rows import IGNORE, MAX_STREAM
+from magno.training.rows import IGNORE, LONG, SHORT, Span
 from magno.training.samples import Samples
 from magno.training.scenes.compose import Recipe, compose
 from magno.training.scenes.film import film
@@ -22,19 +23,24 @@ from magno.training.train import new_model
 from magno.training.trainee import Trainee
 
 
+def untrained() -> Trainee:
+    model, tokenizer = new_model()
+    return Trainee(model, words_of(tokenizer))
+
+
 @pytest.fixture(scope="module")
 def trainee() -> Trainee:
     torch.manual_seed(0)
-    return Trainee(new_model()[0]).eval()
+    return untrained().eval()
 
 
-def batcher_of(*, train: bool, questions: int = 6) -> Batcher:
-    return Batcher(build_tokenizer(768), CODEC, LAYOUT, train=train, questions=questions)
+def batcher_of(*, train: bool, questions: int = 6, span: Span = LONG) -> Batcher:
+    return Batcher(build_tokenizer(768), CODEC, LAYOUT, train=train, questions=questions, span=span)
 
 
-def of_clips(shard: Shard, *, train: bool = False, seed: int = 0) -> Batch:
+def of_clips(shard: Shard, *, train: bool = False, seed: int = 0, span: Span = LONG) -> Batch:
     everything = [(shard, clip) for clip in range(shard.clips)]
-    return batcher_of(train=train).batch(everything, np.random.default_rng(seed))
+    return batcher_of(train=train, span=span).batch(everything, np.random.default_rng(seed))
 
 
 def test_questions_in_one_row_do_not_see_each_other(shard: Shard, trainee: Trainee) -> None:
@@ -74,13 +80,36 @@ def test_positions_of_a_question_go_on_from_its_moment(shard: Shard, seed: int) 
             assert positions.max() == batch.positions[row, column]
 
 
+@pytest.mark.parametrize("span", [SHORT, LONG])
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_are_no_longer_than_a_cache_holds(shard: Shard, seed: int) -> None:
-    batch = of_clips(shard, train=True, seed=seed)
+def test_rows_are_no_longer_than_their_span(shard: Shard, seed: int, span: Span) -> None:
+    batch = of_clips(shard, train=True, seed=seed, span=span)
     system = len(build_tokenizer(768).encode(LAYOUT.system_text, add_special_tokens=False).ids)
     for row in range(shard.clips):
         stream = (batch.keyframe_rows[:, 0] == row).sum() + (batch.window_rows[:, 0] == row).sum()
-        assert 0 < int(stream) <= MAX_STREAM + LAYOUT.keyframe_tokens + system
+        assert 0 < int(stream) <= span.tokens + LAYOUT.keyframe_tokens + system
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_short_rows_leave_nothing_out(shard: Shard, seed: int) -> None:
+    batch = of_clips(shard, train=True, seed=seed, span=SHORT)
+    for row in range(shard.clips):
+        last = int(
+            max(
+                column
+                for at, column in torch.cat([batch.keyframe_rows, batch.window_rows]).tolist()
+                if at == row
+            )
+        )
+        assert (batch.positions[row, : last + 1].diff() == 1).all()
+
+
+def test_a_frozen_step_teaches_the_language_model_alone(shard: Shard) -> None:
+    trainee = untrained()
+    trainee(of_clips(shard, train=True, span=SHORT), frozen=True).total.backward()
+    assert all(each.grad is None for each in trainee.encoders())
+    assert sum(float(each.grad.abs().sum()) > 0 for each in trainee.language() if each.grad is not None) > 60
+    assert len(trainee.encoders()) + len(trainee.language()) == len(list(trainee.parameters()))
 
 
 def test_movers_go_where_the_true_motion_goes(shard: Shard) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from magno.training.drawn import drawn
+from magno.training.drawn import Drawings
 from magno.training.heads import NameHead, things_of
 from magno.training.pocket import CODEC
 from magno.training.questions.words import SHAPES
@@ -13,9 +13,14 @@ from magno.training.samples import Keyframes
 from magno.training.scenes.sprites import RGB
 
 
+def drawn(count: int, seed: int) -> Keyframes:
+    rng = np.random.default_rng(seed)
+    return Drawings(count, CODEC, rng).some(count, rng)
+
+
 def test_what_is_said_of_a_patch_is_what_it_shows() -> None:
     """Squares fill the patches they are said to lie on, so their mean is nearest to the colour said."""
-    shown = drawn(40, CODEC, np.random.default_rng(0))
+    shown = drawn(40, 0)
     pixels = (shown.pixels + 1) * 127.5
     px, side = CODEC.patch_px, CODEC.patches
     patches = pixels.unfold(2, px, px).unfold(3, px, px).mean((-1, -2)).flatten(2)  # (K, 3, P*P)
@@ -29,7 +34,7 @@ def test_what_is_said_of_a_patch_is_what_it_shows() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    first, again = (drawn(3, CODEC, np.random.default_rng(7)) for _ in range(2))
+    first, again = (drawn(3, 7) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 

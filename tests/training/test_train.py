@@ -32,7 +32,7 @@ def test_a_training_resumes_and_saves(
     folders = ["--data", str(shard_folder), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
 
     def run(token_minutes: str, minutes: str) -> list[dict[str, float | str]]:
-        stages = ["--token-minutes", token_minutes, "--minutes", minutes]
+        stages = ["--token-minutes", token_minutes, "--minutes", minutes, "--whole-minutes", minutes]
         words = ["train", *folders, "--batch", "2", *stages]
         monkeypatch.setattr("sys.argv", words)
         train.main()
@@ -42,10 +42,10 @@ def test_a_training_resumes_and_saves(
     first = run("0.0001", "0")
     assert [line["stage"] for line in first] == ["tokens"]
     second = run("0.0001", "0.0001")
-    assert [line["stage"] for line in second] == ["tokens", "answers"]
+    assert [line["stage"] for line in second] == ["tokens", "answers", "whole"]
     assert second[0] == first[0]  # not trained again
     assert {"held_patches", "held_motion", "recall_1", "plain_1"} <= set(first[0])
-    assert 0.0 <= float(second[1]["mean"]) <= 1.0
+    assert all(0.0 <= float(line["mean"]) <= 1.0 for line in second[1:])
     draw(read_log(tmp_path / "run"), tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     checkpoint = load_checkpoint(tmp_path / "out")

@@ -18,6 +18,7 @@ STILL = "still"
 YES, NO = "yes", "no"
 NOTHING = "nothing"
 CANNOT_TELL = "cannot tell"
+SYSTEM = "You watch a camera."  # what a stream begins with
 PLACES = (
     ("top left", "top", "top right"),
     ("left", "centre", "right"),
@@ -123,6 +124,11 @@ def accepted(answer: str) -> tuple[str, ...]:
     return (answer, *SYNONYMS.get(answer, ()))
 
 
+def written(answer: str) -> str:
+    """An answer as it follows a question: its words are then the very tokens that stand for them in questions."""
+    return answer if answer[:1].isdigit() else f" {answer}"
+
+
 def counted(number: int, unit: str = "") -> tuple[str, ...]:
     """A number as a digit and as a word, with and without its unit: "2", "two", "2 seconds", ..."""
     forms = (str(number), NUMBERS[number])
@@ -137,7 +143,7 @@ def name(colour: str, shape: str) -> str:
 
 def corpus() -> list[str]:
     """Every sentence and answer, for whoever makes a tokenizer."""
-    lines = [
+    answers = [
         *WAYS_8,
         *CAMERA_WAYS,
         YES,
@@ -146,6 +152,7 @@ def corpus() -> list[str]:
         CANNOT_TELL,
         *(place for row in PLACES for place in row),
     ]
+    lines = [SYSTEM, *map(written, answers)]
     lines += [form for number in range(len(NUMBERS)) for form in counted(number, "second")]
     names = [f"the {name(colour, shape)}" for colour in (*COLOURS, "") for shape in (*SHAPES, *NOUNS)]
     for templates in PHRASINGS.values():

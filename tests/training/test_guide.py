@@ -1,0 +1,123 @@
+"""How answers begin: words that stand for what tokens say, and attention that is told where to look."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from magno.training.batches import Batch, Batcher
+from magno.training.grounding import words_of
+from magno.training.pocket import CODEC, LAYOUT
+from magno.training.pointers import called, pointers
+from magno.training.questions.words import COLOURS
+from magno.training.rows import LONG, SHORT, Rows
+from magno.training.samples import Samples
+from magno.training.shards import Shard
+from magno.training.symmetry import AS_IT_IS
+from magno.training.tokenizer import build_tokenizer
+from magno.training.train import new_model
+from magno.training.trainee import Trainee
+
+
+@pytest.fixture
+def trainee() -> Trainee:
+    torch.manual_seed(0)
+    model, tokenizer = new_model()
+    return Trainee(model, words_of(tokenizer)).eval()
+
+
+def batch_of(shard: Shard, *, questions: int = 10) -> Batch:
+    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=True, questions=questions, span=SHORT)
+    return batcher.batch([(shard, clip) for clip in range(shard.clips)], np.random.default_rng(0))
+
+
+def test_settled_tokens_say_what_they_said(shard: Shard, trainee: Trainee) -> None:
+    samples = Samples([shard], CODEC)
+    keyframes, windows = (take(12, np.random.default_rng(0)) for take in (samples.keyframes, samples.windows))
+
+    def said() -> list[float]:
+        parts = {**trainee.named(keyframes).parts, **trainee.moved(windows).parts}
+        return [part.item() for part in parts.values()]
+
+    before = said()
+    trainee.settle(keyframes)
+    assert said() == pytest.approx(before, rel=1e-4)
+    assert trainee.model.vision(keyframes.pixels).square().mean().item() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_a_word_begins_as_what_its_head_reads(shard: Shard, trainee: Trainee) -> None:
+    trainee.settle(Samples([shard], CODEC).keyframes(4, np.random.default_rng(0)))
+    language, words = trainee.model.language, trainee._words
+    embedded = language.get_input_embeddings().weight
+    reads = trainee.thing_names.colour.weight[1 : 1 + len(COLOURS)] @ embedded[words.colours].T
+    assert reads.argmax(1).tolist() == list(range(len(COLOURS)))
+    right = trainee.motion.moved.weight[0]
+    leftwards, rightwards = (embedded[words.ways[:2]] @ right).tolist()
+    assert rightwards > 0 > leftwards
+    for layer in language.model.layers:
+        assert torch.equal(layer.self_attn.q_proj.weight, layer.self_attn.k_proj.weight)
+        assert torch.equal(layer.self_attn.o_proj.weight, layer.self_attn.v_proj.weight.T)
+
+
+def test_every_word_has_a_token_of_its_own() -> None:
+    words = words_of(new_model()[1])
+    numbers = [*words.colours, *words.shapes, *words.ways, *words.spots]
+    assert len(set(numbers)) == len(numbers) == 8 + 9 + 4 + 3
+
+
+@pytest.mark.parametrize(
+    ("slots", "wanted"),
+    [
+        (("the red square",), (1, 1)),
+        (("the black object",), (8, 0)),
+        (("the car",), (0, 7)),
+        (("green ring",), (2, 6)),
+        (("the red square", "the blue circle"), (0, 0)),
+        (("",), (0, 0)),
+        ((), (0, 0)),
+    ],
+)
+def test_what_a_question_calls_its_thing(slots: tuple[str, ...], wanted: tuple[int, int]) -> None:
+    assert called(slots) == wanted
+
+
+def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
+    tokenizer = build_tokenizer(768)
+    rows = Rows(
+        lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False, span=LONG
+    )
+    found = 0
+    for clip in range(shard.clips):
+        lessons = [lesson for lesson in shard.lessons if lesson.clip == clip]
+        row = rows.row(shard, clip, lessons, AS_IT_IS, np.random.default_rng(0))
+        suffix = tokenizer.token_to_id("<|im_end|>")
+        for pointer, lesson in zip(pointers(row, shard, AS_IT_IS, CODEC.patches), row.lessons, strict=True):
+            assert row.ids[pointer.column] == suffix and row.labels[pointer.column + 1] != -100
+            assert all(column < row.fork_at[pointer.column] for column in pointer.patches)
+            if pointer.window >= 0:
+                windows = [item for item, kind in zip(row.items, row.kinds, strict=True) if kind == 1]
+                assert windows[pointer.window] == lesson.item
+            found += bool(pointer.patches)
+    assert found > 20
+
+
+def test_attention_learns_to_look_where_it_is_told(shard: Shard, trainee: Trainee) -> None:
+    trainee.settle(Samples([shard], CODEC).keyframes(4, np.random.default_rng(0)))
+    batch = batch_of(shard)
+    assert batch.asked.patches.any() and batch.asked.place.shape == (len(batch.families), 2)
+    optimiser = torch.optim.Adam(trainee.language(), 1e-3)
+    seen = []
+    for _ in range(8):
+        losses = trainee(batch, frozen=True)
+        assert {"answers", "names", "looks", "found"} == set(losses.parts)
+        seen.append({name: part.item() for name, part in losses.parts.items()})
+        optimiser.zero_grad()
+        losses.total.backward()
+        optimiser.step()
+    assert all(seen[-1][part] < 0.8 * seen[0][part] for part in ("answers", "names", "looks"))
+
+
+def test_a_batch_without_questions_asks_for_nothing(shard: Shard, trainee: Trainee) -> None:
+    losses = trainee(batch_of(shard, questions=0), frozen=True)
+    assert all(float(losses.parts[part]) >= 0 for part in ("names", "looks", "found"))

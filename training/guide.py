@@ -1,0 +1,124 @@
+"""What a question's states are asked for, hop by hop, on the way to its answer; thrown away after training.
+
+A mover's token says which thing it is; so does the question's last token of the thing it asks about. One layer later
+a head of attention looks from there at the tokens that show the thing, and then the state says where it is and how it
+moves. Answers follow: without this, attention was still at chance after an hour.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, log_softmax, smooth_l1_loss
+from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
+
+from magno.training.batches import Asked, Batch
+from magno.training.facts import CELLS
+from magno.training.grounding import WordHead, Words
+from magno.training.heads import soft_cells
+from magno.training.samples import Windows
+
+BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
+
+
+class Guide(nn.Module):
+    """`losses` of a language model's states on a batch of rows."""
+
+    def __init__(self, width: int, words: Words) -> None:
+        super().__init__()
+        self.names = WordHead(words)
+        self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 2)
+
+    def losses(
+        self, language: Any, states: tuple[Tensor, ...], batch: Batch, told: tuple[Tensor, Tensor]
+    ) -> dict[str, Tensor]:
+        """`states` after each layer, the embeddings first; `told`: which mover each token tells of, and whether
+        (heads.MotionHead.loss)."""
+        named, found = states[-1 - BEFORE_LAST], states[-BEFORE_LAST]
+        movers = _mover_columns(batch, told[0].shape[1])
+        return {
+            "names": self._names(named, language.get_input_embeddings().weight, batch, movers, told),
+            "looks": self._looks(language, named, batch, _shown(batch, movers, told)),
+            "found": self._found(found, batch.asked),
+        }
+
+    def _names(
+        self, states: Tensor, embedded: Tensor, batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        chosen, told_of = told
+        rows = batch.window_rows.reshape(len(movers), -1, 2)[:, :1, 0].expand_as(movers)
+        asked = batch.asked
+        at_movers, at_questions = (
+            states[rows[told_of], movers[told_of]],
+            states[asked.at[:, 0], asked.at[:, 1]],
+        )
+        looks = torch.stack([names.gather(1, chosen)[told_of] for names in _looks_of(batch.windows)], dim=-1)
+        return self._named(at_movers, looks, embedded) + self._named(at_questions, asked.named, embedded)
+
+    def _named(self, states: Tensor, names: Tensor, embedded: Tensor) -> Tensor:
+        """What is not told (0), and things without a colour of their own, are not asked for."""
+        total = states.sum() * 0
+        for logits, wanted in zip(self.names.logits(states, embedded), names.T, strict=True):
+            known = (wanted > 0) & (wanted <= logits.shape[1])
+            if bool(known.any()):
+                total = total + cross_entropy(logits[known], wanted[known] - 1)
+        return total
+
+    def _looks(self, language: Any, states: Tensor, batch: Batch, shown: Tensor) -> Tensor:
+        """How much of its attention each question gives to the tokens that show its thing."""
+        some = shown.any(1)
+        if not bool(some.any()):
+            return states.sum() * 0
+        layer = language.model.layers[-BEFORE_LAST]
+        given = _first_head(language, layer, states, batch, batch.asked.at[some])
+        return -torch.logsumexp(given.masked_fill(~shown[some], -torch.inf), -1).mean()
+
+    def _found(self, states: Tensor, asked: Asked) -> Tensor:
+        if not bool(asked.in_view.any()):
+            return states.sum() * 0
+        at = asked.at[asked.in_view]
+        state = nn.functional.rms_norm(states[at[:, 0], at[:, 1]], states.shape[-1:])
+        spots = soft_cells(asked.place[asked.in_view][None])[0]
+        placed = -(log_softmax(self.place(state), -1) * spots).sum(-1).mean()
+        moved = smooth_l1_loss(self.moves(state), asked.moves[asked.in_view], reduction="none", beta=0.2)
+        return 0.5 * placed + 2 * moved.sum(-1).mean()
+
+
+def _looks_of(windows: Windows) -> tuple[Tensor, Tensor]:
+    return windows.colour, windows.shape
+
+
+def _mover_columns(batch: Batch, count: int) -> Tensor:
+    """(W, count) columns of the tokens that tell of movers: the first of a window's tells of the background."""
+    return batch.window_rows.reshape(len(batch.windows.known), -1, 2)[:, 1 : 1 + count, 1]
+
+
+def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
+    """(Q, L) bool: the tokens from which a question's thing can be read: its mover's in the newest window, if it has
+    one; else, and where its looks are asked for, its patches."""
+    asked, (chosen, told_of) = batch.asked, told
+    window = asked.window.clamp(min=0)
+    same = told_of[window] & (asked.window >= 0)[:, None] & (asked.look[:, :1] > 0)
+    for names, wanted in zip(_looks_of(batch.windows), asked.look.T, strict=True):
+        same = same & (names.gather(1, chosen)[window] == wanted[:, None])
+    shown = torch.zeros_like(asked.patches)
+    question, token = torch.nonzero(same, as_tuple=True)
+    shown[question, movers[window[question], token]] = True
+    by_patches = asked.by_looks | ~shown.any(1)
+    return shown | (asked.patches & by_patches[:, None])
+
+
+def _first_head(language: Any, layer: Any, states: Tensor, batch: Batch, at: Tensor) -> Tensor:
+    """(N, L) log shares of attention that the layer's first head gives from the tokens `at` (N, 2)."""
+    attention, normed = layer.self_attn, layer.input_layernorm(states)
+    size = attention.head_dim
+    query, key = (
+        nn.functional.linear(normed, part.weight[:size], part.bias[:size])[:, None]
+        for part in (attention.q_proj, attention.k_proj)
+    )
+    query, key = apply_rotary_pos_emb(query, key, *language.model.rotary_emb(normed, batch.positions))
+    scores = torch.einsum("nd,nld->nl", query[at[:, 0], 0, at[:, 1]], key[at[:, 0], 0]) * attention.scaling
+    seen = batch.mask[at[:, 0], 0, at[:, 1]]
+    return log_softmax(scores.masked_fill(~seen, -torch.inf), -1)
