@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.facts import SEEN, STEP_PX
+from magno.training.facts import thing_state
 from magno.training.pointers import OF_LOOKS, pointers
 from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
@@ -26,7 +26,6 @@ from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import AS_IT_IS, Symmetry, random_symmetry
 
 QUESTIONS_A_ROW = 14
-HALF_S = 0.5
 
 
 class Asked(NamedTuple):
@@ -39,7 +38,7 @@ class Asked(NamedTuple):
     patches: Tensor  # (Q, L) bool
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
-    moves: Tensor  # (Q, 2) how far it goes in HALF_S, in facts.STEP_PX
+    moves: Tensor  # (Q, 3) facts.ThingState.moves
     in_view: Tensor  # (Q,) bool: else `place` and `moves` say nothing
 
 
@@ -96,11 +95,9 @@ class Batcher:
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
     ) -> Iterator[tuple[object, ...]]:
         """A line of `Asked` for each question of a row; `before`: rows and windows of the batch before it."""
-        places = shard.places(row.clip).astype(np.float32)
-        for pointer, lesson in zip(
-            pointers(row, shard, symmetry, self._codec.patches), row.lessons, strict=True
-        ):
-            x, y, _, vx, vy, visible = places[lesson.item, lesson.thing] if lesson.thing >= 0 else np.zeros(6)
+        told = pointers(row, shard, symmetry, self._codec.patches)
+        for pointer, lesson in zip(told, row.lessons, strict=True):
+            state = thing_state(shard, lesson, self._codec.image_px, symmetry)
             yield (
                 (before[0], pointer.column),
                 pointer.named,
@@ -108,12 +105,7 @@ class Batcher:
                 -1 if pointer.window < 0 else before[1] + pointer.window,
                 pointer.patches,
                 lesson.family in OF_LOOKS,
-                tuple(symmetry.points(np.array([x, y], np.float32))),
-                tuple(
-                    symmetry.vectors(np.array([vx, vy], np.float32))
-                    * (HALF_S * self._codec.image_px / STEP_PX)
-                ),
-                visible >= SEEN,
+                *state,
             )
 
     def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
@@ -165,13 +157,13 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
     for line, columns in enumerate(patches):
         on[line, list(columns)] = True
     whole = (torch.tensor(part, dtype=torch.int64).reshape(-1, 2) for part in (at, named, look))
-    points = (torch.tensor(np.array(part, np.float32)).reshape(-1, 2) for part in (place, moves))
     return Asked(
         *whole,
         torch.tensor(window, dtype=torch.int64),
         on,
         torch.tensor(by_looks, dtype=torch.bool),
-        *points,
+        torch.tensor(np.array(place, np.float32)).reshape(-1, 2),
+        torch.tensor(np.array(moves, np.float32)).reshape(-1, 3),
         torch.tensor(np.array(in_view, dtype=bool)),
     )
 

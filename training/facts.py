@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES
-from magno.training.shards import Shard
+from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import Symmetry
 
 MOVERS = 3  # of a window, the quickest
 CELLS = 8  # a side of the grid of a window's true motion
 SEEN = 0.5  # share of a thing
 STEP_PX = 8.0  # of the model's picture: displacements are counted in it
+GROWTH = 4.0  # of the size's logarithm: so that it counts beside displacements
 MOVES_PX, GROWS = 1.3, 0.03  # more than what is behind it
 NO_COLOUR = len(COLOURS) + 1  # 0: nothing is there; 1 to 8: words.COLOURS
 SHAPE_COUNT = len(SHAPES) + len(NOUNS) + 1  # 0: nothing is there
@@ -37,6 +39,27 @@ class WindowFacts:
     moved: np.ndarray  # (MOVERS, 3) displacement in STEP_PX, growth
     colour: np.ndarray  # (MOVERS,) int64: as in patches
     shape: np.ndarray  # (MOVERS,)
+
+
+class ThingState(NamedTuple):
+    """Of the thing that a question is about, when it is asked."""
+
+    place: np.ndarray  # (2,) 0 to 1
+    moves: np.ndarray  # (3,) in half a second: displacement in STEP_PX; and growth since the item before
+    in_view: bool  # else the others are 0
+
+
+def thing_state(shard: Shard, lesson: Lesson, image_px: int, symmetry: Symmetry) -> ThingState:
+    nothing = ThingState(np.zeros(2, np.float32), np.zeros(3, np.float32), False)
+    if lesson.thing < 0:
+        return nothing
+    places = shard.places(lesson.clip)[: lesson.item + 1, lesson.thing].astype(np.float32)
+    now, before = places[-1], places[max(len(places) - 2, 0)]
+    if now[5] < SEEN:
+        return nothing
+    moved = symmetry.vectors(now[3:5] * (0.5 * image_px / STEP_PX))
+    growth = np.log(max(now[2], 1e-4) / max(before[2], 1e-4)) if before[5] >= SEEN else 0.0
+    return ThingState(symmetry.points(now[:2]), np.array([*moved, growth * GROWTH], np.float32), True)
 
 
 def patch_facts(
@@ -102,7 +125,7 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
     for slot, (_, thing, start, end, moved, growth) in enumerate(found[:MOVERS]):
         facts.mover[slot] = True
         facts.start[slot], facts.end[slot] = symmetry.points(start), symmetry.points(end)
-        facts.moved[slot] = *symmetry.vectors(moved / STEP_PX), growth * 4
+        facts.moved[slot] = *symmetry.vectors(moved / STEP_PX), growth * GROWTH
         facts.colour[slot], facts.shape[slot] = look(shard, clip, thing)
     return facts
 

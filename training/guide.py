@@ -29,7 +29,7 @@ class Guide(nn.Module):
     def __init__(self, width: int, words: Words) -> None:
         super().__init__()
         self.names = WordHead(words)
-        self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 2)
+        self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 3)
 
     def losses(
         self, language: Any, states: tuple[Tensor, ...], batch: Batch, told: tuple[Tensor, Tensor]
