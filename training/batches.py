@@ -66,14 +66,13 @@ class Batcher:
         *,
         train: bool,
         questions: int = QUESTIONS_A_ROW,
-        span: Span = LONG,
     ) -> None:
         self._tokenizer, self._codec, self._layout, self._train = tokenizer, codec, layout, train
         self._encoded: dict[str, list[int]] = {}
-        self._rows = Rows(self._encode, layout, questions, train=train, span=span)
+        self._rows = Rows(self._encode, layout, questions, train=train)
         self._lessons: dict[int, list[list[Lesson]]] = {}  # by shard
 
-    def batch(self, clips: list[tuple[Shard, int]], rng: np.random.Generator) -> Batch:
+    def batch(self, clips: list[tuple[Shard, int]], rng: np.random.Generator, span: Span = LONG) -> Batch:
         """One row of each clip."""
         rows: list[Row] = []
         keyframes: list[Place] = []
@@ -81,7 +80,7 @@ class Batcher:
         asked: list[tuple[object, ...]] = []
         for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
-            row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng)
+            row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng, span)
             asked += self._asked(row, shard, symmetry, (len(rows), len(windows)))
             rows.append(row)
             kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)

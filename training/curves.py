@@ -18,7 +18,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-LOSSES = ("patches", "things", "places", "motion", "aligned", "answers", "names")
+LOSSES = ("patches", "things", "places", "motion", "aligned", "answers", "names", "looks", "found")
 FOLLOWED = (
     "recall_1",
     "plain_1",
@@ -40,6 +40,8 @@ def draw(log: list[Line], path: Path) -> None:
     """Two panels over the minutes of all stages; written aside and renamed."""
     minutes, stages = _minutes(log)
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(12, 4.2), layout="constrained")
+    for axes in (left, right):
+        axes.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
     for name in LOSSES:
         _line(left, log, minutes, name)
         _line(left, log, minutes, f"held_{name}", "--")

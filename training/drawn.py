@@ -31,15 +31,17 @@ Drawing = tuple[
 
 
 class Drawings:
-    """A pool of drawn pictures, taken from at random and turned, a few of them redrawn each time: to draw one costs as
-    much as to learn from it."""
+    """A pool of drawn pictures that fills as it is used; taken from at random and turned, a few of them redrawn each time:
+    to draw one costs as much as to learn from it."""
 
-    def __init__(self, size: int, codec: CodecSpec, rng: np.random.Generator) -> None:
-        self._codec = codec
-        self._pool = [_picture(codec, rng) for _ in range(size)]
+    def __init__(self, size: int, codec: CodecSpec) -> None:
+        self._size, self._codec = size, codec
+        self._pool: list[Drawing] = []
 
     def some(self, count: int, rng: np.random.Generator) -> Keyframes:
-        for i in rng.integers(0, len(self._pool), max(round(count * REDRAWN), 1)):
+        missing = min(count, self._size - len(self._pool))
+        self._pool += [_picture(self._codec, rng) for _ in range(missing)]
+        for i in rng.integers(0, len(self._pool), round((count - missing) * REDRAWN)):
             self._pool[i] = _picture(self._codec, rng)
         return _keyframes([_turned(self._pool[i], rng) for i in rng.integers(0, len(self._pool), count)])
 

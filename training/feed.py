@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from magno.training.batches import Batch, Batcher
+from magno.training.rows import LONG, MIDDLE, SHORT, Span
 from magno.training.shards import Shard, open_shard
 
 AHEAD = 4  # batches
@@ -22,9 +24,24 @@ def shards(folder: Path, kind: str) -> list[Shard]:
     return [open_shard(path) for path in sorted(folder.glob(f"{kind}-??????"))]
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Of the batches, and the span of their rows."""
+
+    of_batches: float
+    span: Span
+
+
+# Rows of a batch are fewer the longer they may be, so that steps cost about the same.
+READING = (Share(0.5, SHORT), Share(0.3, MIDDLE), Share(0.2, LONG))  # while the language model begins
+WATCHING = (Share(0.3, SHORT), Share(0.3, MIDDLE), Share(0.4, LONG))
+
+
 @contextmanager
-def batches(data: Path, batcher: Batcher, size: int, seed: int) -> Iterator[Iterator[Batch]]:
-    """Random batches of `size` rows of the training shards."""
+def batches(
+    data: Path, batcher: Batcher, size: int, seed: int, shares: Sequence[Share] = WATCHING
+) -> Iterator[Iterator[Batch]]:
+    """Random batches of the training shards, of `size` of the shortest rows or as much."""
     ahead: queue.Queue[Batch] = queue.Queue(maxsize=AHEAD)
     stop = threading.Event()
 
@@ -43,11 +60,14 @@ def batches(data: Path, batcher: Batcher, size: int, seed: int) -> Iterator[Iter
                 if path not in opened:
                     opened[path] = open_shard(path)
             everything = [(shard, clip) for shard in opened.values() for clip in range(shard.clips)]
-            for _ in range(10):
-                pool = [everything[i] for i in rng.integers(0, len(everything), size * POOL)]
+            for span in rng.choice(
+                [share.span for share in shares], 10, p=[share.of_batches for share in shares]
+            ):
+                rows = max(round(size * shares[0].span.tokens / span.tokens), 1)
+                pool = [everything[i] for i in rng.integers(0, len(everything), rows * POOL)]
                 pool.sort(key=_length)
-                for start in rng.permutation(POOL) * size:
-                    put(batcher.batch(pool[start : start + size], rng))
+                for start in rng.permutation(POOL) * rows:
+                    put(batcher.batch(pool[start : start + rows], rng, span))
                     if stop.is_set():
                         return
 

@@ -35,7 +35,8 @@ class Span:
     gaps: bool  # some rows begin with the clip's first keyframe, and lack what followed
 
 
-SHORT = Span(170, gaps=False)  # two keyframes and what moved after them: most questions need no more
+SHORT = Span(110, gaps=False)  # a keyframe and what moved after it: most questions need no more
+MIDDLE = Span(180, gaps=False)
 LONG = Span(330, gaps=True)
 
 
@@ -67,24 +68,27 @@ class Row:
 class Rows:
     """Makes rows of one layout. `train=False`: the newest span of a clip, no gaps, canonical phrasings."""
 
-    def __init__(
-        self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool, span: Span = LONG
-    ) -> None:
+    def __init__(self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool) -> None:
         self._encode, self._layout, self._questions, self._train = encode, layout, questions, train
-        self._most = span
         self._system, self._opener = encode(layout.system_text), encode(layout.keyframe_text)
 
     def row(
-        self, shard: Shard, clip: int, lessons: list[Lesson], symmetry: Symmetry, rng: np.random.Generator
+        self,
+        shard: Shard,
+        clip: int,
+        lessons: list[Lesson],
+        symmetry: Symmetry,
+        rng: np.random.Generator,
+        span: Span = LONG,
     ) -> Row:
         kinds = shard.kinds(clip)
-        items, begin = self._span(kinds, rng)
+        items, begin = self._shown(kinds, span, rng)
         row = Row(clip)
         row.extend(self._system, 0)
         ends: dict[
             int, tuple[int, int]
         ] = {}  # item: tokens of the stream up to its end, and the next position
-        gap_after = int(rng.integers(0, MAX_GAP)) if self._gap(rng) else 0
+        gap_after = int(rng.integers(0, MAX_GAP)) if self._gap(span, rng) else 0
         for order, item in enumerate(items):
             position = row.positions[-1] + 1 + (gap_after if order == 1 else 0)
             if kinds[item] == 0:
@@ -101,27 +105,25 @@ class Rows:
             self._ask(row, lesson, symmetry, rng, owner, (fork_at, position))
         return row
 
-    def _gap(self, rng: np.random.Generator) -> bool:
-        return self._train and self._most.gaps and bool(rng.random() < GAP_SHARE)
+    def _gap(self, span: Span, rng: np.random.Generator) -> bool:
+        return self._train and span.gaps and bool(rng.random() < GAP_SHARE)
 
     def _tokens(self, kind: int) -> int:
         return self._layout.window_tokens if kind else self._layout.keyframe_tokens
 
-    def _span(self, kinds: np.ndarray, rng: np.random.Generator) -> tuple[list[int], int]:
+    def _shown(self, kinds: np.ndarray, span: Span, rng: np.random.Generator) -> tuple[list[int], int]:
         """The items that a row shows, and the first of those without a gap."""
         costs = [self._tokens(int(kind)) for kind in kinds]
         stop = len(kinds)
-        if self._train and sum(costs) > self._most.tokens:
+        if self._train and sum(costs) > span.tokens:
             stop = int(rng.integers(min(4, stop), stop + 1))
         begin, spent = stop, 0
-        while begin > 0 and spent + costs[begin - 1] <= self._most.tokens:
+        while begin > 0 and spent + costs[begin - 1] <= span.tokens:
             begin -= 1
             spent += costs[begin]
         heads = np.flatnonzero(kinds[:stop] == 0)
         begin = int(next((head for head in heads if head >= begin), heads[-1]))
-        sink = (
-            [0] if self._most.gaps and begin > 0 and spent < self._most.tokens and rng.random() < 0.5 else []
-        )
+        sink = [0] if span.gaps and begin > 0 and spent < span.tokens and rng.random() < 0.5 else []
         return [*sink, *range(begin, stop)], begin
 
     def _chosen(self, lessons: list[Lesson], rng: np.random.Generator) -> list[Lesson]:

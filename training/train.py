@@ -21,10 +21,10 @@ from magno.export.model import MagnoModel
 from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
 from magno.training.drawn import Drawings
-from magno.training.feed import batches, shards
+from magno.training.feed import READING, batches, shards
 from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
-from magno.training.rows import IGNORE, LONG, SHORT
+from magno.training.rows import IGNORE
 from magno.training.run import Run, Stage
 from magno.training.samples import Samples
 from magno.training.shards import Shard
@@ -36,8 +36,8 @@ EXAM_ROWS = 20
 EXAM_SAMPLES = 400  # keyframes, and windows
 KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
 DRAWINGS = 6000
-SHORT_QUESTIONS = 10  # of a short row
-LATE_RATE = 0.3  # of the peak, once everything learns at once
+FEW_QUESTIONS = 10  # of a row, while the language model begins
+TOKEN_RATE, LATE_RATE = 1.6, 0.3  # of the peak: tokens by themselves, and once everything learns at once
 RETRIEVED = 300  # held-out windows among which the next picture is looked for
 
 
@@ -118,7 +118,7 @@ def train(args: argparse.Namespace) -> Run:
             Stage(
                 "tokens",
                 args.token_minutes,
-                args.rate,
+                args.rate * TOKEN_RATE,
                 trainee.encoders(),
                 losses,
                 lambda: said(trainee, unseen) | retrieved(trainee, pairs),
@@ -126,8 +126,8 @@ def train(args: argparse.Namespace) -> Run:
         )
         if not run.begun("answers"):
             trainee.settle(unseen.keyframes(EXAM_SAMPLES, np.random.default_rng(0)))
-        short = Batcher(tokenizer, CODEC, LAYOUT, train=True, questions=SHORT_QUESTIONS, span=SHORT)
-        with batches(args.data, short, args.batch, seed) as source:
+        few = Batcher(tokenizer, CODEC, LAYOUT, train=True, questions=FEW_QUESTIONS)
+        with batches(args.data, few, args.batch, seed, READING) as source:
             run.stage(
                 Stage(
                     "answers",
@@ -138,7 +138,7 @@ def train(args: argparse.Namespace) -> Run:
                     exam,
                 )
             )
-    whole = Batcher(tokenizer, CODEC, LAYOUT, train=True, span=LONG)
+    whole = Batcher(tokenizer, CODEC, LAYOUT, train=True)
     with batches(args.data, whole, args.batch, seed) as source:
         everything = list(trainee.parameters())
         rate = args.rate * (1.0 if args.no_heads else LATE_RATE)
@@ -151,7 +151,7 @@ def _token_losses(trainee: Trainee, train: list[Shard], rng: np.random.Generator
     """By turns what keyframe tokens say of films and of drawings, what motion tokens say, and how Δ-tokens fit to
     pictures. One after the other, the last took away within 50 steps what the one before had learned."""
     samples, pairs = Samples(train, CODEC), PairSource(train, CODEC)
-    drawings = Drawings(DRAWINGS, CODEC, rng)
+    drawings = Drawings(DRAWINGS, CODEC)
     turns: list[Callable[[], Losses]] = [
         lambda: trainee.named(samples.keyframes(KEYFRAMES_A_BATCH, rng)),
         lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
@@ -174,8 +174,8 @@ def main() -> None:
     parser.add_argument("--token-minutes", type=float, default=55.0, help="stage 1; default: %(default)s")
     parser.add_argument("--minutes", type=float, default=60.0, help="stage 2; default: %(default)s")
     parser.add_argument("--whole-minutes", type=float, default=30.0, help="stage 3; default: %(default)s")
-    parser.add_argument("--batch", type=int, default=12, help="rows; default: %(default)s")
-    parser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate; default: %(default)s")
+    parser.add_argument("--batch", type=int, default=16, help="short rows; default: %(default)s")
+    parser.add_argument("--rate", type=float, default=6e-4, help="peak learning rate; default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--no-heads", action="store_true", help="ablation: answers alone, all of it from the beginning"

@@ -34,13 +34,13 @@ def trainee() -> Trainee:
     return untrained().eval()
 
 
-def batcher_of(*, train: bool, questions: int = 6, span: Span = LONG) -> Batcher:
-    return Batcher(build_tokenizer(768), CODEC, LAYOUT, train=train, questions=questions, span=span)
+def batcher_of(*, train: bool, questions: int = 6) -> Batcher:
+    return Batcher(build_tokenizer(768), CODEC, LAYOUT, train=train, questions=questions)
 
 
 def of_clips(shard: Shard, *, train: bool = False, seed: int = 0, span: Span = LONG) -> Batch:
     everything = [(shard, clip) for clip in range(shard.clips)]
-    return batcher_of(train=train, span=span).batch(everything, np.random.default_rng(seed))
+    return batcher_of(train=train).batch(everything, np.random.default_rng(seed), span)
 
 
 def test_questions_in_one_row_do_not_see_each_other(shard: Shard, trainee: Trainee) -> None:

@@ -14,8 +14,7 @@ from magno.training.scenes.sprites import RGB
 
 
 def drawn(count: int, seed: int) -> Keyframes:
-    rng = np.random.default_rng(seed)
-    return Drawings(count, CODEC, rng).some(count, rng)
+    return Drawings(count, CODEC).some(count, np.random.default_rng(seed))
 
 
 def test_what_is_said_of_a_patch_is_what_it_shows() -> None:
@@ -52,3 +51,13 @@ def test_a_picture_without_things_asks_for_nothing() -> None:
     tokens = torch.randn(2, 4, 8, requires_grad=True)
     loss = NameHead(8).loss(*things_of(tokens, Keyframes(torch.empty(0), nothing, nothing)))
     assert torch.isfinite(loss)
+
+
+def test_a_pool_fills_and_then_is_redrawn_a_little() -> None:
+    drawings, rng = Drawings(30, CODEC), np.random.default_rng(0)
+    for _ in range(2):
+        drawings.some(20, rng)
+    assert len(drawings._pool) == 30
+    before = [id(picture) for picture, *_ in drawings._pool]
+    drawings.some(20, rng)
+    assert sum(id(picture) != old for (picture, *_), old in zip(drawings._pool, before, strict=True)) == 1

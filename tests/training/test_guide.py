@@ -11,7 +11,7 @@ from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import called, pointers
 from magno.training.questions.words import COLOURS
-from magno.training.rows import LONG, SHORT, Rows
+from magno.training.rows import SHORT, Rows
 from magno.training.samples import Samples
 from magno.training.shards import Shard
 from magno.training.symmetry import AS_IT_IS
@@ -28,8 +28,8 @@ def trainee() -> Trainee:
 
 
 def batch_of(shard: Shard, *, questions: int = 10) -> Batch:
-    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=True, questions=questions, span=SHORT)
-    return batcher.batch([(shard, clip) for clip in range(shard.clips)], np.random.default_rng(0))
+    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=True, questions=questions)
+    return batcher.batch([(shard, clip) for clip in range(shard.clips)], np.random.default_rng(0), SHORT)
 
 
 def test_settled_tokens_say_what_they_said(shard: Shard, trainee: Trainee) -> None:
@@ -84,9 +84,7 @@ def test_what_a_question_calls_its_thing(slots: tuple[str, ...], wanted: tuple[i
 
 def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
     tokenizer = build_tokenizer(768)
-    rows = Rows(
-        lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False, span=LONG
-    )
+    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False)
     found = 0
     for clip in range(shard.clips):
         lessons = [lesson for lesson in shard.lessons if lesson.clip == clip]
