@@ -31,7 +31,7 @@ Drawing = tuple[
 
 
 class Drawings:
-    """A pool of drawn pictures that fills as it is used; taken from at random and turned, a few of them redrawn each time:
+    """A pool of drawn pictures that fills as it is used; taken from at random and turned, a few redrawn each time:
     to draw one costs as much as to learn from it."""
 
     def __init__(self, size: int, codec: CodecSpec) -> None:
