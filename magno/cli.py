@@ -17,6 +17,10 @@ VERBS = {
         "compare a bundle with the checkpoint it was made of, rung by rung",
     ),
     "build": ("magno.export.engines.cli", "turn the encoders of a bundle into TensorRT engines"),
+    "replay": (
+        "magno.runtime.replay_cli",
+        "play a clip through the engine in lockstep, and compare what it decided",
+    ),
     "inspect": (
         "magno.runtime.inspect_cli",
         "say what a video source sends: pictures, vectors, motion, breaks",

@@ -90,6 +90,7 @@ class Answering:
         self._dropped_pictures = dropped_pictures
         self._begun_ns = self._clock.now_ns()
         self._fork = stream.sequence.fork()
+        self.ticket.trail.lap("queue", question=self.ticket.query.question)
 
     def overdue(self, profile: LatencyProfile, queue_ms: Callable[[], float]) -> Answer | None:
         """The answer when it cannot go on: cancelled, or too late for another step.
@@ -118,12 +119,14 @@ class Answering:
         now_ns = self._clock.now_ns()
         if self.prompt_left:
             self._fed += tokens
+            self.ticket.trail.lap("prefill", tokens=tokens)
             self._prefilled_ns = now_ns
             if self.prompt_left:
                 return None
             if self.remaining_ms() <= 0:
                 return self._cut()
         token = self._fork.step()
+        self.ticket.trail.lap("decode", token=token)
         self._decoded += 1
         if self._first_token_ns is None:
             self._first_token_ns = now_ns

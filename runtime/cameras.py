@@ -13,8 +13,9 @@ from magno.runtime.scheduler import Scheduler
 from magno.runtime.spec import CodecSpec
 from magno.runtime.standing import Sight
 from magno.runtime.tally import CameraStatus
+from magno.runtime.trace import Tracer
 from magno.runtime.units import MagnoError
-from magno.runtime.watcher import Watcher
+from magno.runtime.watcher import Gate, Watcher
 
 
 class EngineError(MagnoError):
@@ -32,12 +33,16 @@ class Cameras:
         scheduler: Scheduler,
         watchers: dict[str, Watcher],
         clock: Clock,
+        tracer: Tracer,
     ) -> None:
+        self._tracer = tracer
         self._config, self._codec, self._encoder = config, codec, encoder
         self._scheduler, self._watchers, self._clock = scheduler, watchers, clock
         self._closed = False
 
-    def add(self, name: str, request: CameraRequest, feed: Feed | None = None) -> None:
+    def add(
+        self, name: str, request: CameraRequest, feed: Feed | None = None, gate: Gate | None = None
+    ) -> None:
         """Watch one more. Raises MagnoError."""
         watcher = Watcher(
             name,
@@ -48,6 +53,8 @@ class Cameras:
             self._scheduler.notify,
             feed,
             self._config.windows,
+            tracer=self._tracer,
+            gate=gate,
         )
         with self._scheduler.wake:
             if self._closed:
@@ -105,6 +112,12 @@ class Cameras:
                 f"Camera {name} was to be watched to its end, found it closed before. Watch it again."
             )
         return ended
+
+    def wait_taken(self, name: str) -> None:
+        """As `Engine.wait_taken`."""
+        watcher = self.find(name)
+        with self._scheduler.wake:
+            self._scheduler.wake.wait_for(lambda: not len(watcher.inbox) or watcher.stopped)
 
     def status(self) -> dict[str, CameraStatus]:
         """Every one as it is now."""

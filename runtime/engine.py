@@ -10,6 +10,7 @@ is never prefilled again. All methods may be called from any thread.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,9 @@ from magno.runtime.standing import STIRRED, Rule
 from magno.runtime.stream import check_budget
 from magno.runtime.tally import CameraStatus
 from magno.runtime.ticket import Ticket
+from magno.runtime.trace import NO_TRACE, Tracer
 from magno.runtime.units import Answer, Event, Outcome, Query
-from magno.runtime.watcher import Watcher
+from magno.runtime.watcher import Gate, Watcher
 
 __all__ = ["Engine", "EngineError"]
 
@@ -48,13 +50,20 @@ class Engine:
     """Owns the encoders, the language model and the cameras. Use `Engine.open`, and close it or use `with`."""
 
     def __init__(
-        self, config: EngineConfig, spec: ModelSpec, encoder: Encoder, language: LanguageModel, clock: Clock
+        self,
+        config: EngineConfig,
+        spec: ModelSpec,
+        encoder: Encoder,
+        language: LanguageModel,
+        clock: Clock,
+        tracer: Tracer = NO_TRACE,
     ) -> None:
+        self._tracer, self._numbers = tracer, itertools.count(1)
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
         self._scheduler = Scheduler(config, spec, language, watchers, clock)
-        self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock)
+        self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
         self._asker = Asker(
             lambda query: self._submit(query, None, standing=True),
             self._cameras.sight,
@@ -63,8 +72,11 @@ class Engine:
         )
 
     @classmethod
-    def open(cls, config: EngineConfig, clock: Clock | None = None) -> Engine:
-        """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence."""
+    def open(cls, config: EngineConfig, clock: Clock | None = None, tracer: Tracer = NO_TRACE) -> Engine:
+        """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence.
+
+        A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question.
+        """
         bundle = open_bundle(Path(config.bundle))
         if (said := complaint(bundle.manifest.parity, config.bundle)) is not None:
             log.warning("%s", said)
@@ -81,7 +93,7 @@ class Engine:
                 fault = check_budget(language, bundle.spec, config.budget_tokens)
                 if fault is not None:
                     raise EngineError(fault)
-                return cls(config, bundle.spec, encoder, language, clock or WallClock())
+                return cls(config, bundle.spec, encoder, language, clock or WallClock(), tracer)
             except BaseException:
                 language.close()
                 raise
@@ -99,16 +111,18 @@ class Engine:
         until_s: float | None = None,
         keyframes_only: bool = False,
         transport: str = "tcp",
+        gate: Gate | None = None,
     ) -> None:
         """Open a camera and watch it until it ends or `unwatch`.
 
         Raises MagnoError when a file cannot be opened. A live camera (a url such as rtsp://) that is absent raises
-        nothing: its state is "lost", it is tried again about once a second, and watched once it is there.
+        nothing: its state is "lost", it is tried again about once a second, and watched once it is there. Every
+        picture passes the `gate`, if any: see replay.
         """
         request = CameraRequest(
             url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only, transport=transport
         )
-        self._cameras.add(name, request, None)
+        self._cameras.add(name, request, None, gate)
 
     def watch_units(self, name: str) -> UnitQueue:
         """Watch H.264 access units (annex B) that the caller puts into the queue, until it closes it or `unwatch`.
@@ -142,6 +156,11 @@ class Engine:
         and for an unknown name.
         """
         return self._cameras.wait_ended(name, timeout_s)
+
+    def wait_taken(self, name: str) -> None:
+        """Wait until what a camera has handed on is in the cache, or it closes. Raises EngineError for an unknown
+        name."""
+        self._cameras.wait_taken(name)
 
     def status(self) -> dict[str, CameraStatus]:
         """Every camera as it is now."""
@@ -204,7 +223,8 @@ class Engine:
     def _submit(
         self, query: Query, on_text: Callable[[str], None] | None, *, standing: bool = False
     ) -> Ticket:
-        ticket = Ticket(query, self._clock.now_ns(), on_text, standing=standing)
+        trail = self._tracer.trail(f"question {next(self._numbers)}")
+        ticket = Ticket(query, self._clock.now_ns(), on_text, standing=standing, trail=trail)
         fault = check_query(query)
         if fault is not None:
             ticket.settle(immediate(ticket, self._clock, Outcome.FAILED, fault))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from magno.runtime.stream import Encoded
+from magno.runtime.trace import NO_TRAIL, Trail
 
 INBOX_ITEMS = 4
 
@@ -14,7 +15,9 @@ INBOX_ITEMS = 4
 class Inbox:
     """Encoded items on their way to the language model; bounded. A live camera's newest is dropped when full."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], trail: Trail = NO_TRAIL) -> None:
+        """`trail` gets an ingest a span: from `first` to `take`."""
+        self._trail, self._lost = trail, False
         self._items: deque[Encoded] = deque()
         self._room = threading.Condition()
         self._wake = wake
@@ -41,12 +44,19 @@ class Inbox:
     def first(self) -> Encoded | None:
         """The oldest item; it counts as waiting until it is taken."""
         with self._room:
+            self._trail.start()
             return self._items[0] if self._items else None
+
+    def lose_first(self) -> None:
+        """The oldest item could not be taken into the cache."""
+        self._lost = True
 
     def take(self) -> None:
         """Be done with the oldest item."""
         with self._room:
-            self._items.popleft()
+            item, lost, self._lost = self._items.popleft(), self._lost, False
+            tokens = 0 if lost else len(item.rows)
+            self._trail.lap("ingest", kind=item.kind.value, pts_ns=item.pts_ns, tokens=tokens)
             self._room.notify()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from magno.runtime.trace import NO_TRAIL, Trail
 from magno.runtime.units import Answer, Query
 
 log = logging.getLogger("magno.engine")
@@ -21,9 +22,10 @@ class Ticket:
         on_text: Callable[[str], None] | None = None,
         *,
         standing: bool = False,
+        trail: Trail = NO_TRAIL,
     ) -> None:
         """`standing`: nobody waits for it; it gives way to every question that somebody waits for."""
-        self.query, self.arrival_ns, self.standing = query, arrival_ns, standing
+        self.query, self.arrival_ns, self.standing, self.trail = query, arrival_ns, standing, trail
         self.earlier_turns = 0  # of its conversation, that are in its prompt
         self._on_text = on_text
         self._done = threading.Event()
@@ -77,5 +79,15 @@ class Ticket:
             if self._answer is not None:
                 return False
             self._answer = answer
+        self.trail.lap(
+            "outcome",
+            outcome=answer.outcome.value,
+            text=answer.text,
+            error=answer.error,
+            pts_ns=answer.frame_pts_ns,
+            visual_tokens=answer.visual_tokens,
+            cached_tokens=answer.cached_tokens,
+            earlier_turns=answer.earlier_turns,
+        )
         self._done.set()
         return True

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.process.feed import Feed
@@ -27,6 +28,7 @@ from magno.runtime.spec import CodecSpec
 from magno.runtime.standing import Sight
 from magno.runtime.stream import Encoded
 from magno.runtime.tally import CameraStatus, Tally
+from magno.runtime.trace import NO_TRACE, Tracer, told_of
 from magno.runtime.units import CodecFrame, MagnoError, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
@@ -36,6 +38,16 @@ FAULT = "The camera's thread has a fault ({}): see the log."
 NUMBERS = itertools.count(1)  # of watchers: a camera that is watched anew begins anew
 
 log = logging.getLogger("magno.camera")
+
+
+class Gate(Protocol):
+    """What every picture passes, on the camera's thread: a replay's lockstep."""
+
+    def before(self, frame: CodecFrame) -> CodecFrame:
+        """A picture came; what this returns is taken in its place."""
+
+    def after(self) -> None:
+        """A keyframe or window of it is in the inbox."""
 
 
 class Watcher:
@@ -51,11 +63,15 @@ class Watcher:
         wake: Callable[[], None],
         feed: Feed | None = None,
         windows: str = "fixed",
+        *,
+        tracer: Tracer = NO_TRACE,
+        gate: Gate | None = None,
     ) -> None:
         # A model without windows needs no vectors, so any codec will do.
         keyframes_only = request.keyframes_only or not encoder.has_windows
         self.name, self.request, self._feed = name, replace(request, keyframes_only=keyframes_only), feed
-        self.inbox = Inbox(wake)
+        self.inbox = Inbox(wake, tracer.trail(f"language {name}"))
+        self._trail, self._gate = tracer.trail(f"camera {name}"), gate
         self._encoder, self._codec, self._clock, self._wake = encoder, codec, clock, wake
         self._windower = Windower(
             codec.window_pictures,
@@ -106,6 +122,7 @@ class Watcher:
     def lose(self, item: Encoded) -> None:
         """The language model could not take this item: what follows needs a new anchor."""
         self._left_out += item.pictures
+        self.inbox.lose_first()
 
     def status(self, newest_capture_ns: int | None, cached_tokens: int) -> CameraStatus:
         tally = self._tally
@@ -214,11 +231,18 @@ class Watcher:
         self._told.set()
 
     def _take(self, frame: CodecFrame) -> None:
+        if self._trail.is_on:
+            self._trail.lap("read", **told_of(frame))
+        if self._gate is not None:
+            frame = self._gate.before(frame)
+            self._trail.start()
         self._tally.count(frame)
         if self._left_out != self._left_out_before:
             self._left_out_before = self._left_out
             self._windower.break_chain()
-        for item in self._windower.step(self._timeline.place(frame)):
+        items = self._windower.step(self._timeline.place(frame))
+        self._trail.lap("window", items=len(items))
+        for item in items:
             self._hand_on(item)
             self._count_motion(item)  # once it is in the inbox: who asks for it, sees it
 
@@ -233,15 +257,21 @@ class Watcher:
         may_wait = self.request.pace == "fast"
         # A full inbox means that time is short: none of it goes into encoding what will be dropped.
         if (may_wait or not self.inbox.is_full) and self.inbox.put(self._encode(item), wait=may_wait):
+            if self._gate is not None:
+                self._gate.after()
+                self._trail.start()
             return
+        self._trail.lap("drop", pts_ns=item.frame.pts_ns)
         self._tally.dropped += 1 if isinstance(item, Keyframe) else item.displacement.pictures
         self._windower.break_chain()
 
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:
         frame = item.frame
         if isinstance(item, Keyframe):
+            kind, pictures = SpanKind.KEYFRAME, 1
             rows = self._encoder.keyframe(keyframe_pixels(frame.picture))[0]
-            return Encoded(SpanKind.KEYFRAME, rows, item.gop, frame.pts_ns, frame.capture_ns, 1)
-        rows = self._encoder.window(*window_arrays(item, self._codec))[0]
-        pictures = item.displacement.pictures
-        return Encoded(SpanKind.WINDOW, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures)
+        else:
+            kind, pictures = SpanKind.WINDOW, item.displacement.pictures
+            rows = self._encoder.window(*window_arrays(item, self._codec))[0]
+        self._trail.lap("encode", kind=kind.value, gop=item.gop, pictures=pictures, pts_ns=frame.pts_ns)
+        return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import signal
 import threading
@@ -106,6 +107,7 @@ def test_a_lost_camera_is_asked_nothing_and_asked_again_once_it_is_back(engine: 
 def test_a_failure_is_told_and_tried_again(
     engine: Engine, park: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING, "magno.engine")
     watch(engine, park, EMPTY_S)
     with engine.watch_for("why " * 1000, on_event=lambda event: None, every_s=0.1) as standing:
         assert happens(lambda: standing.status().asked >= 2)
