@@ -21,6 +21,10 @@ from magno.runtime.units import MagnoError
 BENCHES = {
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
     "concurrency": ("magno.calibration.concurrency", "questions at once against the same one after another"),
+    "deadline": (
+        "magno.calibration.deadline",
+        "mixed questions on a live stream: one outcome each, none late",
+    ),
     "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
     "encoders": (
         "magno.calibration.encoders",
@@ -37,6 +41,14 @@ BENCHES = {
     "kills": (
         "magno.calibration.kills",
         "reader processes killed and stopped: noticed, replaced, no question lost",
+    ),
+    "overload": (
+        "magno.calibration.overload",
+        "four times what it can answer: refused at once, or answered in time",
+    ),
+    "slow": (
+        "magno.calibration.slow",
+        "twice and three times as slow from one moment to the next, and a jumping wall clock",
     ),
     "reconnect": (
         "magno.calibration.reconnect",

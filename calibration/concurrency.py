@@ -106,7 +106,7 @@ def _row(
         for at in range(args.questions)
     ]
     say(f"asking, answers of {answer_tokens or 'their own number of'} tokens")
-    with _unending(engine) if answer_tokens else nullcontext():
+    with unending(engine) if answer_tokens else nullcontext():
         rounds = _rounds(engine, queries, args.repeats)
     sequence, at_once = (min(way, key=lambda one: one.total_ms) for way in zip(*rounds, strict=True))
     return {
@@ -120,7 +120,7 @@ def _row(
 
 
 @contextmanager
-def _unending(engine: Engine) -> Iterator[None]:
+def unending(engine: Engine) -> Iterator[None]:
     """No token ends an answer: only so do answers of a wanted length cost what such answers cost."""
     language = engine._language
     language.is_end = lambda token: False  # type: ignore[method-assign]
