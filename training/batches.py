@@ -32,9 +32,9 @@ class Asked(NamedTuple):
     """Of the questions, row after row: see pointers.Pointer."""
 
     at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
-    named: Tensor  # (Q, 2) int64
-    look: Tensor  # (Q, 2) int64
-    window: Tensor  # (Q,) int64: of the batch's windows; -1: none
+    sought: Tensor  # (Q, 2, 2) int64: looks of one or two things; -1 where there is none
+    named: Tensor  # (Q,) bool
+    windows: Tensor  # (Q, 2) int64: first and last of the batch's windows
     patches: Tensor  # (Q, L) bool
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
@@ -97,14 +97,17 @@ class Batcher:
         told = pointers(row, shard, symmetry, self._codec.patches)
         for pointer, lesson in zip(told, row.lessons, strict=True):
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
+            first, last = pointer.windows
             yield (
                 (before[0], pointer.column),
+                [*pointer.sought, (-1, -1), (-1, -1)][:2],
                 pointer.named,
-                pointer.look,
-                -1 if pointer.window < 0 else before[1] + pointer.window,
+                (before[1] + first, before[1] + last),
                 pointer.patches,
                 lesson.family in OF_LOOKS,
-                *state,
+                state.place,
+                state.moves,
+                state.in_view and len(pointer.sought) == 1,
             )
 
     def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
@@ -149,16 +152,17 @@ class Batcher:
 
 def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
     """Lines of `Asked`, their patches as columns -> tensors."""
-    at, named, look, window, patches, by_looks, place, moves, in_view = (
+    at, sought, named, windows, patches, by_looks, place, moves, in_view = (
         zip(*lines, strict=True) if lines else [()] * 9
     )
     on = torch.zeros(len(lines), length, dtype=torch.bool)
     for line, columns in enumerate(patches):
         on[line, list(columns)] = True
-    whole = (torch.tensor(part, dtype=torch.int64).reshape(-1, 2) for part in (at, named, look))
     return Asked(
-        *whole,
-        torch.tensor(window, dtype=torch.int64),
+        torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
+        torch.tensor(sought, dtype=torch.int64).reshape(-1, 2, 2),
+        torch.tensor(named, dtype=torch.bool),
+        torch.tensor(windows, dtype=torch.int64).reshape(-1, 2),
         on,
         torch.tensor(by_looks, dtype=torch.bool),
         torch.tensor(np.array(place, np.float32)).reshape(-1, 2),

@@ -55,7 +55,8 @@ class Guide(nn.Module):
             states[asked.at[:, 0], asked.at[:, 1]],
         )
         looks = torch.stack([names.gather(1, chosen)[told_of] for names in _looks_of(batch.windows)], dim=-1)
-        return self._named(at_movers, looks, embedded) + self._named(at_questions, asked.named, embedded)
+        words = asked.sought[:, 0] * asked.named[:, None]
+        return self._named(at_movers, looks, embedded) + self._named(at_questions, words, embedded)
 
     def _named(self, states: Tensor, names: Tensor, embedded: Tensor) -> Tensor:
         """What is not told (0), and things without a colour of their own, are not asked for."""
@@ -96,16 +97,17 @@ def _mover_columns(batch: Batch, count: int) -> Tensor:
 
 
 def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
-    """(Q, L) bool: the tokens from which a question's thing can be read: its mover's in the newest window, if it has
-    one; else, and where its looks are asked for, its patches."""
+    """(Q, L) bool: the tokens from which a question's things can be read: their movers' in the windows that tell of
+    them; where there are none, and where their looks are asked for, their patches."""
     asked, (chosen, told_of) = batch.asked, told
-    window = asked.window.clamp(min=0)
-    same = told_of[window] & (asked.window >= 0)[:, None] & (asked.look[:, :1] > 0)
-    for names, wanted in zip(_looks_of(batch.windows), asked.look.T, strict=True):
-        same = same & (names.gather(1, chosen)[window] == wanted[:, None])
+    numbers = torch.arange(len(movers))
+    within = (asked.windows[:, :1] <= numbers) & (numbers <= asked.windows[:, 1:])  # (Q, W)
+    looks = torch.stack([names.gather(1, chosen) for names in _looks_of(batch.windows)], dim=-1)  # (W, 3, 2)
+    sought = asked.sought[:, None, None]  # (Q, 1, 1, things, colour and shape)
+    same = ((sought == 0) | (sought == looks[None, :, :, None])).all(-1).any(-1)  # (Q, W, 3)
+    question, window, token = torch.nonzero(same & told_of & within[..., None], as_tuple=True)
     shown = torch.zeros_like(asked.patches)
-    question, token = torch.nonzero(same, as_tuple=True)
-    shown[question, movers[window[question], token]] = True
+    shown[question, movers[window, token]] = True
     by_patches = asked.by_looks | ~shown.any(1)
     return shown | (asked.patches & by_patches[:, None])
 
