@@ -22,6 +22,7 @@ from magno.calibration.concurrency import unending
 from magno.calibration.load import Ask, Load, LoadError, Settlements, rate_of, watching
 from magno.calibration.mix import mixed, sound
 from magno.calibration.outcomes import GRACE_MS, Bar, Kind, Outcomes, bars_as_json, bars_table
+from magno.calibration.slowness import Slowness
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Outcome
@@ -72,6 +73,7 @@ def offered(
         watching(config, args.clip, say) as engine,
         unending(engine) if args.long else nullcontext(),
         Settlements() as settlements,
+        Slowness(engine) as slowness,
     ):
         rate = back_to_back(engine, args, say)
 
@@ -93,6 +95,7 @@ def offered(
         "long": args.long,
         **outcomes.figures(),
         "settled_again": settlements.again,
+        "core_share": slowness.core_share,
         "bars": bars_as_json(found),
         "failed": not all(bar.met for bar in found),
     }
@@ -128,15 +131,14 @@ def bars(outcomes: Outcomes) -> list[Bar]:
 
 def report(figures: dict[str, Any]) -> Table:
     """The figures, for people."""
-    lag, outcomes = figures["asker_lag_ms"], figures["outcomes"]
+    outcomes = figures["outcomes"]
     counts = ", ".join(f"{count} {name}" for name, count in outcomes.items())
     partial = outcomes.get("sound partial", 0)
     caption = (
         f"{counts}. {figures['refused_at_once']} refused at once, {figures['refused_late']} after they were admitted; "
         f"{figures['past_deadline']} settled past their deadline at all. {partial} PARTIAL "
         f"({partial / max(1, figures['asked']):.1%} of all): the engine does not foretell an answer's end, so none "
-        f"can be held against its word. The asking side itself was {lag['p99']:.1f} ms behind (p99), "
-        f"{lag['worst']:.1f} at worst."
+        f"can be held against its word. {load_machine(figures)}"
     )
     return bars_table(load_title(figures), figures["bars"], caption)
 
@@ -145,4 +147,13 @@ def load_title(figures: dict[str, Any]) -> str:
     return (
         f"{figures['questions']} questions at {figures['load']:g}x, 1x being {figures['rate_1x']:.1f} a second back to "
         f"back, {figures['threads']} threads"
+    )
+
+
+def load_machine(figures: dict[str, Any]) -> str:
+    """What was not the engine's doing."""
+    lag = figures["asker_lag_ms"]
+    return (
+        f"The asking side itself was {lag['p99']:.1f} ms behind (p99), {lag['worst']:.1f} at worst; native steps had a "
+        f"core for {figures['core_share']:.0%} of their time."
     )

@@ -50,6 +50,8 @@ def watching(config: EngineConfig, clip: str, say: Callable[[str], None]) -> Ite
 
 def rate_of(engine: Engine, asks: Iterable[Ask], seconds: float) -> float:
     """Questions a second, each asked once the one before it is answered: the load that is called 1x."""
+    if not seconds > 0:
+        raise LoadError(f"A load wants seconds above 0 to be measured by, found {seconds:g}.")
     clock = WallClock()
     began_ns = clock.now_ns()
     asked = 0
@@ -58,8 +60,6 @@ def rate_of(engine: Engine, asks: Iterable[Ask], seconds: float) -> float:
         asked += 1
         if clock.now_ns() - began_ns > seconds * NS_PER_S:
             break
-    if not asked:
-        raise LoadError("A load wants a question or more to be measured by, found none.")
     return asked * NS_PER_S / (clock.now_ns() - began_ns)
 
 

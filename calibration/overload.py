@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.table import Table
 
-from magno.calibration.deadline import add_load_arguments, load_title, offered
+from magno.calibration.deadline import add_load_arguments, load_machine, load_title, offered
 from magno.calibration.mix import sound
 from magno.calibration.outcomes import IN_TIME, REFUSED_WITHIN_MS, Bar, Outcomes, bars_table
 
@@ -52,11 +52,10 @@ def bars(outcomes: Outcomes) -> list[Bar]:
 
 def report(figures: dict[str, Any]) -> Table:
     """The figures, for people."""
-    lag = figures["asker_lag_ms"]
     counts = ", ".join(f"{count} {name}" for name, count in figures["outcomes"].items())
     caption = (
         f"{counts}. {figures['refused_at_once']} refused at once, {figures['refused_late']} after they were admitted; "
-        f"{figures['late']} late, the latest {figures['latest_ms']:+.1f} ms from its deadline. The asking "
-        f"side itself was {lag['p99']:.1f} ms behind (p99), {lag['worst']:.1f} at worst."
+        f"{figures['late']} late, the latest {figures['latest_ms']:+.1f} ms from its deadline. "
+        f"{load_machine(figures)}"
     )
     return bars_table(load_title(figures), figures["bars"], caption)

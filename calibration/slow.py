@@ -69,6 +69,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
         "rate_1x": run.rate / args.load,
         "threads": args.threads,
         "long": args.long,
+        "core_share": slowness.core_share,
         "phases": phases,
         "failed": not all(bar["met"] for phase in phases for bar in phase["bars"]),
     }
@@ -168,7 +169,11 @@ def report(figures: dict[str, Any]) -> Table:
         for phase in figures["phases"]
         for bar in phase["bars"]
     ]
-    return bars_table(title, bars, f"{' '.join(told)} What is slowed sleeps for the extra time.")
+    caption = (
+        f"{' '.join(told)} What is slowed sleeps for the extra time; before that, native steps had a core for "
+        f"{figures['core_share']:.0%} of theirs."
+    )
+    return bars_table(title, bars, caption)
 
 
 def _told(name: str, after: dict[str, Any]) -> str:

@@ -20,7 +20,8 @@ JUMP_EVERY_S = 0.5
 
 
 class Slowness:
-    """How many times as long native steps and encoders take, from entering to leaving; 1 at first."""
+    """How many times as long native steps and encoders take, from entering to leaving; 1 at first. Tells too for how
+    much of their time native steps had a core."""
 
     def __init__(self, engine: Engine) -> None:
         self._slowed = (
@@ -30,22 +31,30 @@ class Slowness:
         )
         self._clock = WallClock()
         self.factor = 1.0
+        self._took_ns = self._ran_ns = 0  # of native steps, before they are made slower
+
+    @property
+    def core_share(self) -> float:
+        """Of the time of native steps, in which their thread ran: well below 1, it is the machine that is late."""
+        return self._ran_ns / self._took_ns if self._took_ns else 1.0
 
     def __enter__(self) -> Slowness:
         for owner, name in self._slowed:
-            setattr(owner, name, self._slower(getattr(owner, name)))
+            setattr(owner, name, self._slower(getattr(owner, name), is_step=name == "_decode"))
         return self
 
     def __exit__(self, *exc: object) -> None:
         for owner, name in self._slowed:
             delattr(owner, name)
 
-    def _slower(self, work: Callable[..., Any]) -> Callable[..., Any]:
+    def _slower(self, work: Callable[..., Any], *, is_step: bool) -> Callable[..., Any]:
         def slower(*args: Any, **named: Any) -> Any:
-            began_ns = time.thread_time_ns()
+            began_ns, began_ran_ns = self._clock.now_ns(), time.thread_time_ns()
             found = work(*args, **named)
-            extra_ns = int((self.factor - 1.0) * (time.thread_time_ns() - began_ns))
-            self._clock.sleep_until_ns(self._clock.now_ns() + extra_ns)
+            now_ns, ran_ns = self._clock.now_ns(), time.thread_time_ns() - began_ran_ns
+            if is_step:
+                self._took_ns, self._ran_ns = self._took_ns + now_ns - began_ns, self._ran_ns + ran_ns
+            self._clock.sleep_until_ns(now_ns + int((self.factor - 1.0) * ran_ns))
             return found
 
         return slower

@@ -13,7 +13,7 @@ import pytest
 from magno.calibration import deadline, overload, slow
 from magno.calibration.mix import LONGEST_MS, SHORTEST_MS, mixed
 from magno.calibration.outcomes import GRACE_MS, Asked, Bar, Kind, Outcomes
-from magno.calibration.slowness import JUMPS_S, jumping_wall_clock, since_s
+from magno.calibration.slowness import JUMPS_S, Slowness, jumping_wall_clock, since_s
 from magno.cli import main
 from magno.runtime.deadline import check_query
 from magno.runtime.ticket import Ticket
@@ -155,6 +155,7 @@ def test_every_question_of_a_mixed_load_gets_one_outcome(
 ) -> None:
     found = run(capsys, "deadline", *subject, "--questions", "60")
     assert found["asked"] == 60 and found["unanswered"] == found["settled_again"] == 0
+    assert 0.0 < found["core_share"] <= 1.1  # type: ignore[operator]
     outcomes = found["outcomes"]
     assert isinstance(outcomes, dict) and {name.split()[0] for name in outcomes} == KINDS
     assert "malformed complete" not in outcomes and "sound failed" not in outcomes
@@ -177,10 +178,40 @@ def test_a_slow_machine_leaves_nobody_without_an_outcome(
 
 
 @pytest.mark.parametrize(
-    "words", [("deadline", "--questions", "0"), ("overload", "--load", "0"), ("slow", "--seconds", "nan")]
+    "words",
+    [
+        ("deadline", "--questions", "0"),
+        ("overload", "--load", "0"),
+        ("slow", "--seconds", "nan"),
+        ("overload", "--rate-seconds", "nan"),
+    ],
 )
 def test_a_load_of_nothing_says_so(
     tiny_bundle: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     assert main(["bench", *words, "--bundle", str(tiny_bundle)]) == 2
     assert "A load wants" in capsys.readouterr().err
+
+
+class Idle:
+    """Stands for an engine whose parts do nothing."""
+
+    def __init__(self) -> None:
+        self._language = self._encoder = self
+
+    def _decode(self, parts: list[int]) -> list[int]:
+        return parts
+
+    def keyframe(self) -> str:
+        return "rows"
+
+    window = keyframe
+
+
+def test_what_is_slowed_does_the_same_and_is_itself_again() -> None:
+    engine = Idle()
+    with Slowness(engine) as slowness:  # type: ignore[arg-type]
+        slowness.factor = 3.0
+        assert engine._decode([1]) == [1] and engine.keyframe() == "rows"
+        assert "_decode" in vars(engine)
+    assert not {"_decode", "keyframe", "window"} & set(vars(engine))
