@@ -40,6 +40,7 @@ clean:
 
 # The bundle is made anew when the checkpoint or what exports it is newer.
 $(BUNDLE)/manifest.json: $(wildcard models/pocket/*) $(wildcard export/*.py export/*/*.py)
-	@echo "exporting models/pocket to $(BUNDLE) (about 20 s)"
+	@echo "exporting models/pocket to $(BUNDLE) and comparing it with what it was made of (about 40 s)"
 	@$(BIN)/magno export models/pocket --out $(BUNDLE)
+	@$(BIN)/magno verify $(BUNDLE) --checkpoint models/pocket
 	@touch $@

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 BENCHES = {
@@ -89,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     if not args.json:
-        Console().print(module.report(figures))
+        stdout_console().print(module.report(figures))
     print(json.dumps({"bench": args.bench, "device": device(), **figures}))
     return 1 if figures.get("failed") else 0
 

@@ -9,9 +9,9 @@ import argparse
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from magno.runtime.tables import stdout_console
 from magno.training.questions.families import FAMILIES
 from magno.training.questions.words import PHRASINGS, worded
 from magno.training.score import Share, is_right, mean, shares, text_only
@@ -50,7 +50,7 @@ def main() -> None:
         table.add_row(
             family, str(share.asked), f"{share.value:.0%}", f"{1 / FAMILIES[family].choices:.0%}", common
         )
-    Console().print(table)
+    stdout_console().print(table)
     print(f"mean of families {mean(found):.1%}; {len(PHRASINGS)} kinds of phrase")
 
 

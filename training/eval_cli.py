@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.config import OPEN, EngineConfig
+from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 from magno.training.ablations import ABLATIONS, AS_IT_IS, ablated
 from magno.training.eval_report import Result, as_json, print_report
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     else:
-        print_report(results, Console(), misses=args.misses)
+        print_report(results, stdout_console(), misses=args.misses)
     return 0
 
 

@@ -6,11 +6,11 @@ python -m magno.training.presets
 from __future__ import annotations
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from magno.export.delta_presets import PAPER, Preset
 from magno.export.model import DeltaEncoder
+from magno.runtime.tables import stdout_console
 from magno.training.pocket import CODEC, DELTA, EMBED_DIM
 
 PRESETS = {"pocket": Preset(DELTA, CODEC, EMBED_DIM, "what models/pocket has")} | PAPER
@@ -42,7 +42,7 @@ def main() -> None:
     for name, parts in counts.items():
         numbers = [*parts.values(), sum(parts.values())]
         table.add_row(name, *(f"{number / 1e6:.2f}" for number in numbers))
-    Console().print(table)
+    stdout_console().print(table)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from magno.calibration.profiling.report import as_json, as_tables
 from magno.calibration.profiling.settings import ProfileError, Settings
 from magno.runtime.encoder import BACKENDS
 from magno.runtime.inspection_dump import written_aside
+from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 BAD_INPUT = 2
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(values))
     else:
-        Console().print(as_tables(found))
+        stdout_console().print(as_tables(found))
         if args.html:
             print(f"page  {args.html}")
     return 0

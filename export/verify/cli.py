@@ -17,6 +17,7 @@ from magno.export.source_cli import add_part_arguments, check_chosen, names_mode
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome
 from magno.runtime.spec import to_dict
+from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 USAGE_FAULT, BELOW_GATE = 2, 3
@@ -95,7 +96,7 @@ def _report(bundle: Bundle, record: ParityRecord, as_json: bool) -> None:
         table.add_column(column, no_wrap=True)
     for rung in record.rungs:
         table.add_row(rung.file, rung.step, rung.outcome.value, _figures(rung), style=STYLES[rung.outcome])
-    Console().print(table)
+    stdout_console().print(table)
     for note in dict.fromkeys(rung.note for rung in record.rungs if rung.note):
         files = dict.fromkeys(rung.file for rung in record.rungs if rung.note == note)
         print(f"{', '.join(files)}: {note}")

@@ -17,6 +17,7 @@ from magno.runtime.conformance.photometric import Photometer
 from magno.runtime.conformance.suite import open_measured, record_of, tests_of
 from magno.runtime.conformance.vector_sources import VECTOR_SOURCES
 from magno.runtime.conformance.verdict import Verdict
+from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 PICTURE_PX = 640  # of real pictures: half the pixels of a 720p line
@@ -81,7 +82,7 @@ def _photometric(args: argparse.Namespace) -> tuple[list[Verdict], dict[str, obj
 
 
 def _print(verdicts: list[Verdict], facts: dict[str, object]) -> None:
-    console = Console()
+    console = stdout_console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("test", "", "found", "wanted"):
         table.add_column(title, overflow="fold")
