@@ -19,6 +19,7 @@ from typing import Any
 from rich.table import Table
 
 from magno.calibration.freshness import Freshness
+from magno.calibration.mix import WORDS
 from magno.calibration.moments import moment_of
 from magno.runtime.clock import NS_PER_MS, WallClock
 from magno.runtime.config import EngineConfig
@@ -26,16 +27,6 @@ from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 CAMERA = "front"
-WORDS = (
-    "Which way is the car moving?",
-    "Which way did it move?",
-    "Is anything moving?",
-    "Where is it going?",
-    "Which way is the person moving?",
-    "What is moving?",
-    "Is it moving to the left?",
-    "Which way is the object moving now?",
-)
 DEADLINE_MS = 60_000.0  # far off: what is measured is not the deadline
 PATIENCE_S = 20.0
 OWN_END = 0  # answers end as the model ends them
