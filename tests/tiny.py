@@ -1,17 +1,15 @@
-"""A checkpoint small enough to make in every test session: random weights, a real tokenizer."""
+"""A checkpoint small enough to make in every test session: random weights, a real tokenizer. Its texts and tokenizer
+stay as they are whatever becomes of the pocket model's, so that what it says stays too."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import torch
 
 from magno.export.checkpoint import save_checkpoint
 from magno.export.model import CheckpointConfig, DeltaConfig, MagnoModel
-from magno.runtime.spec import CodecSpec, ResidualKind
-from magno.training import pocket
-from magno.training.tokenizer import build_tokenizer
+from magno.runtime.spec import CodecSpec, ResidualKind, TokenLayout
 
 VOCAB_SIZE = 512
 EMBED_DIM = 64
@@ -26,7 +24,19 @@ CODEC = CodecSpec(
     windows_per_gop=4,
     residual_kinds=(ResidualKind.PIXEL_MC,),
 )
-LAYOUT = dataclasses.replace(pocket.LAYOUT, keyframe_tokens=CODEC.patches**2)
+LAYOUT = TokenLayout(
+    system_text="<|im_start|>system\nYou watch a camera.<|im_end|>\n<|im_start|>user\n",
+    keyframe_text="<|keyframe|>",
+    keyframe_tokens=CODEC.patches**2,
+    window_tokens=8,
+    question_prefix="\n",
+    question_suffix="<|im_end|>\n<|im_start|>assistant\n",
+    stop_text="<|im_end|>",
+    turn_prefix="\n<|im_start|>user\n",
+)
+TOKENIZER = (
+    Path(__file__).with_name("tiny_tokenizer.json").read_text(encoding="utf-8")
+)  # of VOCAB_SIZE tokens
 VISION = {
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -67,5 +77,5 @@ def tiny_model(config: CheckpointConfig = TINY) -> MagnoModel:
 
 def tiny_checkpoint(folder: Path) -> Path:
     """Write the tiny checkpoint into `folder`, and give it back."""
-    save_checkpoint(folder, tiny_model(), build_tokenizer(VOCAB_SIZE).to_str())
+    save_checkpoint(folder, tiny_model(), TOKENIZER)
     return folder

@@ -17,8 +17,7 @@ import pytest
 from magno.export.checkpoint import save_checkpoint
 from magno.export.gguf_from_checkpoint import gguf_from_checkpoint
 from magno.runtime.language import CacheFullError, LanguageConfig, LanguageError, LanguageModel, Sequence
-from magno.training.tokenizer import build_tokenizer
-from tests.tiny import TINY, VOCAB_SIZE, tiny_model
+from tests.tiny import TINY, TOKENIZER, VOCAB_SIZE, tiny_model
 
 CONFIG = LanguageConfig(context_tokens=256, max_sequences=3, threads=1, batch_tokens=32)
 TOLERANCE = 0.005  # five times what was measured for turned keys; the other ways agree to the last bit
@@ -44,7 +43,7 @@ def one_layer_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One layer: its keys and values depend on no other position, so gaps can be compared with no gap."""
     folder = tmp_path_factory.mktemp("one_layer")
     config = replace(TINY, text={**TINY.text, "num_hidden_layers": 1})
-    save_checkpoint(folder / "checkpoint", tiny_model(config), build_tokenizer(VOCAB_SIZE).to_str())
+    save_checkpoint(folder / "checkpoint", tiny_model(config), TOKENIZER)
     gguf_from_checkpoint(folder / "checkpoint", folder / "llm.gguf", llm_type="f32")
     return folder / "llm.gguf"
 

@@ -26,6 +26,7 @@ from magno.training.questions.words import (
     YES,
     corpus,
     worded,
+    written,
 )
 from magno.training.scenes.compose import Recipe, compose
 from magno.training.scenes.film import film
@@ -192,7 +193,8 @@ def test_wordings() -> None:
         "Which is faster, the red square or"
     )
     assert all(len(templates) >= 3 for templates in PHRASINGS.values())
-    assert "Which way is the red square moving?" in corpus() and "cannot tell" in corpus()
+    assert "Which way is the red square moving?" in corpus() and written("cannot tell") in corpus()
+    assert [written(answer) for answer in ("left", "the camera", "2")] == [" left", " the camera", "2"]
 
 
 def candidates(families: list[str], buckets: list[int]) -> list[Asked]:

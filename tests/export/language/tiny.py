@@ -13,9 +13,8 @@ from transformers import AutoModelForCausalLM
 from magno.export.language.pretokenizer import LLAMA3_SPLIT, QWEN2_SPLIT
 from magno.export.language_part import open_language
 from magno.export.source import LanguageSource
-from magno.training.tokenizer import build_tokenizer
+from tests.tiny import TOKENIZER, VOCAB_SIZE
 
-VOCAB_SIZE = 512
 STOP = "<|im_end|>"
 SIZES = {
     "vocab_size": VOCAB_SIZE,
@@ -45,7 +44,7 @@ def tokenizer_values(pre: str = "qwen2") -> dict[str, Any]:
 
 @cache
 def _qwen2() -> str:
-    text: str = build_tokenizer(VOCAB_SIZE).to_str()
+    text: str = TOKENIZER
     assert json.loads(text)["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] == QWEN2_SPLIT
     return text
 
