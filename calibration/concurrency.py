@@ -19,6 +19,7 @@ from typing import Any
 from rich.table import Table
 
 from magno.calibration.freshness import Freshness
+from magno.calibration.load import CAMERA, FAR_MS, PATIENCE_S, watching
 from magno.calibration.mix import WORDS
 from magno.calibration.moments import moment_of
 from magno.runtime.clock import NS_PER_MS, WallClock
@@ -26,9 +27,6 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
-CAMERA = "front"
-DEADLINE_MS = 60_000.0  # far off: what is measured is not the deadline
-PATIENCE_S = 20.0
 OWN_END = 0  # answers end as the model ends them
 MAX_TOKENS = 32  # and then have so many at most
 QUIET_S = 3.0  # of watching with no question, to know how old the newest picture then gets
@@ -72,13 +70,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
             f"A bench wants a question and a repeat or more, found {args.questions} and {args.repeats}."
         )
     config = EngineConfig(str(args.bundle), threads=args.threads, max_cameras=1, max_queries=args.questions)
-    with Engine.open(config) as engine:
-        engine.watch(CAMERA, args.clip, loop=True)
-        say("waiting for the first picture")
-        if moment_of(lambda: engine.status()[CAMERA].newest_capture_ns is not None, PATIENCE_S) is None:
-            raise ConcurrencyError(
-                f"{args.clip} wants to be watched, found no picture in {PATIENCE_S:.0f} s."
-            )
+    with watching(config, args.clip, say) as engine:
         say("watching, with no question")
         with Freshness(engine, CAMERA) as quiet:
             moment_of(lambda: False, QUIET_S)
@@ -93,7 +85,7 @@ def _row(
 ) -> dict[str, object]:
     """Both ways, with answers of one length."""
     queries = [
-        Query(WORDS[at % len(WORDS)], CAMERA, DEADLINE_MS, answer_tokens or MAX_TOKENS)
+        Query(WORDS[at % len(WORDS)], CAMERA, FAR_MS, answer_tokens or MAX_TOKENS)
         for at in range(args.questions)
     ]
     say(f"asking, answers of {answer_tokens or 'their own number of'} tokens")
@@ -151,7 +143,7 @@ def _at_once(engine: Engine, queries: list[Query]) -> Round:
 def _round(total_ms: float, answers: list[Answer]) -> Round:
     return Round(
         total_ms,
-        median(answer.ttft_ms or DEADLINE_MS for answer in answers),
+        median(answer.ttft_ms or FAR_MS for answer in answers),
         max(answer.latency_ms for answer in answers),
         sum(answer.outcome is not Outcome.COMPLETE for answer in answers),
     )

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-
+from magno.calibration.beside import Beside
 from magno.calibration.moments import LOOK_S
 from magno.runtime.clock import NS_PER_MS, WallClock
 from magno.runtime.engine import Engine
 
 
-class Freshness:
+class Freshness(Beside):
     """Looks on from entering to leaving, in a thread of its own."""
 
     def __init__(self, engine: Engine, camera: str) -> None:
+        super().__init__("magno-freshness")
         self._engine, self._camera, self._clock = engine, camera, WallClock()
         self.worst_ms = 0.0  # age of the newest picture that a question would have seen
         self.dropped = 0  # pictures, meanwhile
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="magno-freshness", daemon=True)
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         before = self._engine.status()[self._camera].pictures_dropped
         while not self._over.wait(LOOK_S):
             status = self._engine.status()[self._camera]
@@ -28,13 +25,3 @@ class Freshness:
                 age_ms = (self._clock.now_ns() - status.newest_capture_ns) / NS_PER_MS
                 self.worst_ms = max(self.worst_ms, age_ms)
             self.dropped = status.pictures_dropped - before
-
-    def __enter__(self) -> Freshness:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join()

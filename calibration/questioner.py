@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from types import TracebackType
 
+from magno.calibration.beside import Beside
 from magno.runtime.engine import Engine
 from magno.runtime.units import Query
 
@@ -16,16 +15,15 @@ HUNG_S = 10.0  # a client without an outcome by then hangs
 PAUSE_S = 0.1
 
 
-class Questioner:
+class Questioner(Beside):
     """A client of its own thread, from entering to leaving."""
 
     def __init__(self, engine: Engine, camera: str) -> None:
+        super().__init__("magno-questioner", 2 * HUNG_S)
         self._engine, self._camera = engine, camera
         self.outcomes: Counter[str] = Counter()
         self.late = self.hung = 0
         self.slowest_ms = 0.0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="magno-questioner", daemon=True)
 
     def figures(self) -> dict[str, object]:
         """What came back, as JSON."""
@@ -37,7 +35,7 @@ class Questioner:
             "slowest_ms": self.slowest_ms,
         }
 
-    def _ask(self) -> None:
+    def _run(self) -> None:
         while not self._over.wait(PAUSE_S):
             ticket = self._engine.submit(Query(QUESTION, self._camera, DEADLINE_MS))
             try:
@@ -48,13 +46,3 @@ class Questioner:
             self.outcomes[answer.outcome.value] += 1
             self.late += answer.latency_ms > LATE_MS
             self.slowest_ms = max(self.slowest_ms, answer.latency_ms)
-
-    def __enter__(self) -> Questioner:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(2 * HUNG_S)

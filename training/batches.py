@@ -88,7 +88,7 @@ class Batcher:
                 (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
         seen = keyframes_of(keyframes, self._codec)
         moved = windows_of(windows, self._codec, rng if self._train else None)
-        return self._tensors(rows, seen, moved, _stacked(asked, max(len(row.ids) for row in rows)))
+        return self._tensors(rows, seen, moved, asked)
 
     def _asked(
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
@@ -123,7 +123,9 @@ class Batcher:
             self._encoded[text] = list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         return self._encoded[text]
 
-    def _tensors(self, rows: list[Row], keyframes: Keyframes, windows: Windows, asked: Asked) -> Batch:
+    def _tensors(
+        self, rows: list[Row], keyframes: Keyframes, windows: Windows, asked: list[tuple[object, ...]]
+    ) -> Batch:
         length = max(len(row.ids) for row in rows)
 
         def padded(values: list[int], fill: int) -> list[int]:
@@ -146,7 +148,7 @@ class Batcher:
             _cells(rows, 0, layout.keyframe_tokens),
             _cells(rows, 1, layout.window_tokens),
             [lesson.family for row in rows for lesson in row.lessons],
-            asked,
+            _stacked(asked, length),
         )
 
 

@@ -105,7 +105,6 @@ def train(args: argparse.Namespace) -> Run:
     trainee = Trainee(model, words_of(tokenizer), heads=not args.no_heads)
     run = Run(args.run, trainee)
     held = shards(args.data, "held")
-    unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
     examiner = Batcher(tokenizer, CODEC, LAYOUT, train=False, questions=20)
     seed = args.seed + 1 + int(sum(run.spent_s.values()))
 
@@ -113,6 +112,7 @@ def train(args: argparse.Namespace) -> Run:
         return answered(trainee, examiner, held, EXAM_CLIPS)
 
     if not args.no_heads:
+        unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
         losses = _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed))
         run.stage(
             Stage(

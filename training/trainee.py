@@ -102,16 +102,17 @@ class Trainee(torch.nn.Module):
         model = self.model
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
             vision, deltas = model.vision(batch.keyframes.pixels), self._deltas(batch)
-            motion, chosen, told_of = self._motion(deltas, batch.windows)
+            moved = self._motion(deltas, batch.windows) if self._uses_heads else None
         states = self._states(vision, deltas, batch)
         told = batch.labels[:, 1:] != IGNORE
         logits = model.language.lm_head(states[-1][:, :-1][told])
         wanted = batch.labels[:, 1:][told]
         parts = {"answers": cross_entropy(logits, wanted)}
-        if self._uses_heads:
+        if moved is not None:
+            motion, chosen, told_of = moved
             parts |= self.guide.losses(model.language, states, batch, (chosen, told_of))
-        if self._uses_heads and not frozen:
-            parts |= {"motion": motion, **self._seen(vision, batch.keyframes)}
+            if not frozen:
+                parts |= {"motion": motion, **self._seen(vision, batch.keyframes)}
         return Losses(parts, logits.argmax(-1) == wanted)
 
     def states(self, batch: Batch) -> tuple[Tensor, ...]:
