@@ -15,11 +15,11 @@ from magno.runtime.units import Span, SpanKind
 
 QUESTION_ROOM_TOKENS = 256  # positions kept for a question and its answer below the trained context
 TEXT_TOKENS = 16  # of the system text, about
-GOPS = 2.5  # two whole ones, and the newest in the middle of being written
+GOPS = 3.5  # three whole ones, and the newest in the middle of being written
 
 
 def usual_budget(spec: ModelSpec) -> int:
-    """Tokens of one camera's stream where nobody says how many: the sink and the newest GOPs (320 for pocket)."""
+    """Tokens of one camera's stream where nobody says how many: the sink and the newest GOPs (416 for pocket)."""
     keyframe = spec.layout.keyframe_tokens
     gop = keyframe + spec.codec.windows_per_gop * spec.layout.window_tokens
     return min(int(TEXT_TOKENS + keyframe + GOPS * gop), spec.trained_context - QUESTION_ROOM_TOKENS)

@@ -34,7 +34,9 @@ class Asked(NamedTuple):
     at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
     sought: Tensor  # (Q, 2, 2) int64: looks of one or two things; -1 where there is none
     named: Tensor  # (Q,) bool
-    windows: Tensor  # (Q, 2) int64: first and last of the batch's windows
+    window: Tensor  # (Q,) int64: of the batch's windows; -1: none
+    turn: Tensor  # (Q,) int64: likewise
+    turned: Tensor  # (Q, 1, 2) int64: looks of one thing
     patches: Tensor  # (Q, L) bool
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
@@ -97,12 +99,13 @@ class Batcher:
         told = pointers(row, shard, symmetry, self._codec.patches)
         for pointer, lesson in zip(told, row.lessons, strict=True):
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
-            first, last = pointer.windows
             yield (
                 (before[0], pointer.column),
                 [*pointer.sought, (-1, -1), (-1, -1)][:2],
                 pointer.named,
-                (before[1] + first, before[1] + last),
+                _of_batch(pointer.window, before[1]),
+                _of_batch(pointer.turn, before[1]),
+                [pointer.turned],
                 pointer.patches,
                 lesson.family in OF_LOOKS,
                 state.place,
@@ -152,10 +155,14 @@ class Batcher:
         )
 
 
+def _of_batch(window: int, before: int) -> int:
+    return before + window if window >= 0 else -1
+
+
 def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
     """Lines of `Asked`, their patches as columns -> tensors."""
-    at, sought, named, windows, patches, by_looks, place, moves, in_view = (
-        zip(*lines, strict=True) if lines else [()] * 9
+    at, sought, named, window, turn, turned, patches, by_looks, place, moves, in_view = (
+        zip(*lines, strict=True) if lines else [()] * 11
     )
     on = torch.zeros(len(lines), length, dtype=torch.bool)
     for line, columns in enumerate(patches):
@@ -164,7 +171,9 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
         torch.tensor(sought, dtype=torch.int64).reshape(-1, 2, 2),
         torch.tensor(named, dtype=torch.bool),
-        torch.tensor(windows, dtype=torch.int64).reshape(-1, 2),
+        torch.tensor(window, dtype=torch.int64),
+        torch.tensor(turn, dtype=torch.int64),
+        torch.tensor(turned, dtype=torch.int64).reshape(-1, 1, 2),
         on,
         torch.tensor(by_looks, dtype=torch.bool),
         torch.tensor(np.array(place, np.float32)).reshape(-1, 2),

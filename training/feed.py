@@ -33,7 +33,7 @@ class Share:
 
 
 # Rows of a batch are fewer the longer they may be, so that steps cost about the same.
-READING = (Share(0.5, SHORT), Share(0.3, MIDDLE), Share(0.2, LONG))  # while the language model begins
+READING = (Share(0.4, SHORT), Share(0.25, MIDDLE), Share(0.35, LONG))  # while the language model begins
 WATCHING = (Share(0.3, SHORT), Share(0.3, MIDDLE), Share(0.4, LONG))
 
 

@@ -1,8 +1,9 @@
 """What a question's states are asked for, hop by hop, on the way to its answer; thrown away after training.
 
 A mover's token says which thing it is; so does the question's last token of the thing it asks about. One layer later
-a head of attention looks from there at the tokens that show the thing, and then the state says where it is and how it
-moves. Answers follow: without this, attention was still at chance after an hour.
+a head of attention looks from there at the tokens that show the thing now, and a second one at the window in which
+what is asked of happened; and then the state says where the thing is and how it moves. Answers follow: without this,
+attention was still at chance after an hour.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from magno.training.heads import soft_cells
 from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
+NOW, THEN = 0, 1  # its heads
 
 
 class Guide(nn.Module):
@@ -40,7 +42,8 @@ class Guide(nn.Module):
         movers = _mover_columns(batch, told[0].shape[1])
         return {
             "names": self._names(named, language.get_input_embeddings().weight, batch, movers, told),
-            "looks": self._looks(language, named, batch, _shown(batch, movers, told)),
+            "looks": self._looks(language, named, batch, NOW, _shown(batch, movers, told))
+            + self._looks(language, named, batch, THEN, _happened(batch, movers, told)),
             "found": self._found(found, batch.asked),
         }
 
@@ -67,13 +70,13 @@ class Guide(nn.Module):
                 total = total + cross_entropy(logits[known], wanted[known] - 1)
         return total
 
-    def _looks(self, language: Any, states: Tensor, batch: Batch, shown: Tensor) -> Tensor:
+    def _looks(self, language: Any, states: Tensor, batch: Batch, head: int, shown: Tensor) -> Tensor:
         """How much of its attention each question gives to the tokens that show its thing."""
         some = shown.any(1)
         if not bool(some.any()):
             return states.sum() * 0
         layer = language.model.layers[-BEFORE_LAST]
-        given = _first_head(language, layer, states, batch, batch.asked.at[some])
+        given = _given(language, layer, head, states, batch, batch.asked.at[some])
         return -torch.logsumexp(given.masked_fill(~shown[some], -torch.inf), -1).mean()
 
     def _found(self, states: Tensor, asked: Asked) -> Tensor:
@@ -97,27 +100,42 @@ def _mover_columns(batch: Batch, count: int) -> Tensor:
 
 
 def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
-    """(Q, L) bool: the tokens from which a question's things can be read: their movers' in the windows that tell of
+    """(Q, L) bool: the tokens from which a question's things can be read: their movers' in the window that tells of
     them; where there are none, and where their looks are asked for, their patches."""
-    asked, (chosen, told_of) = batch.asked, told
-    numbers = torch.arange(len(movers))
-    within = (asked.windows[:, :1] <= numbers) & (numbers <= asked.windows[:, 1:])  # (Q, W)
-    looks = torch.stack([names.gather(1, chosen) for names in _looks_of(batch.windows)], dim=-1)  # (W, 3, 2)
-    sought = asked.sought[:, None, None]  # (Q, 1, 1, things, colour and shape)
-    same = ((sought == 0) | (sought == looks[None, :, :, None])).all(-1).any(-1)  # (Q, W, 3)
-    question, window, token = torch.nonzero(same & told_of & within[..., None], as_tuple=True)
-    shown = torch.zeros_like(asked.patches)
-    shown[question, movers[window, token]] = True
+    asked = batch.asked
+    shown = _telling(batch, movers, told, asked.window, asked.sought)
     by_patches = asked.by_looks | ~shown.any(1)
     return shown | (asked.patches & by_patches[:, None])
 
 
-def _first_head(language: Any, layer: Any, states: Tensor, batch: Batch, at: Tensor) -> Tensor:
-    """(N, L) log shares of attention that the layer's first head gives from the tokens `at` (N, 2)."""
+def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
+    """(Q, L) bool: the token of what moved when it began or ceased to."""
+    return _telling(batch, movers, told, batch.asked.turn, batch.asked.turned)
+
+
+def _telling(
+    batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor], windows: Tensor, sought: Tensor
+) -> Tensor:
+    """(Q, L) bool: tokens of one window of each question (Q,) that tell of a mover that looks like one of those sought
+    (Q, things, 2)."""
+    chosen, told_of = told
+    within = windows[:, None] == torch.arange(len(movers))  # (Q, W)
+    looks = torch.stack([names.gather(1, chosen) for names in _looks_of(batch.windows)], dim=-1)  # (W, 3, 2)
+    wanted = sought[:, None, None]  # (Q, 1, 1, things, colour and shape)
+    same = ((wanted == 0) | (wanted == looks[None, :, :, None])).all(-1).any(-1)  # (Q, W, 3)
+    question, window, token = torch.nonzero(same & told_of & within[..., None], as_tuple=True)
+    shown = torch.zeros_like(batch.asked.patches)
+    shown[question, movers[window, token]] = True
+    return shown
+
+
+def _given(language: Any, layer: Any, head: int, states: Tensor, batch: Batch, at: Tensor) -> Tensor:
+    """(N, L) log shares of attention that a head of the layer gives from the tokens `at` (N, 2)."""
     attention, normed = layer.self_attn, layer.input_layernorm(states)
     size = attention.head_dim
+    own = slice(head * size, (head + 1) * size)
     query, key = (
-        nn.functional.linear(normed, part.weight[:size], part.bias[:size])[:, None]
+        nn.functional.linear(normed, part.weight[own], part.bias[own])[:, None]
         for part in (attention.q_proj, attention.k_proj)
     )
     query, key = apply_rotary_pos_emb(query, key, *language.model.rotary_emb(normed, batch.positions))

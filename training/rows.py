@@ -21,8 +21,30 @@ IGNORE = -100
 MAX_GAP = 3000  # positions between the first keyframe and what follows, once something in between was evicted
 GAP_SHARE = 0.35  # of rows that have gaps
 CANONICAL_SHARE = 0.5  # of the questions
-# Families that are harder than others are asked more often.
-WEIGHTS = {"direction_two": 2.5, "direction_three": 3.0, "direction": 1.5, "direction_background": 1.5}
+# Families that are harder than others, or can seldom be asked, are asked more often where they can.
+WEIGHTS = {
+    "since_appeared": 4.0,
+    "since_stopped": 4.0,
+    "first": 4.0,
+    "direction_three": 2.5,
+    "stop": 2.5,
+    "changed": 2.5,
+    "direction_two": 2.0,
+    "start": 2.0,
+    "direction": 1.5,
+    "direction_background": 1.5,
+    "direction_8": 1.5,
+    "direction_moving_camera": 1.5,
+    "camera": 1.5,
+    "closer": 1.5,
+    "away": 1.5,
+    "faster": 1.5,
+    "count": 1.5,
+    "colour": 0.7,
+    "presence": 0.7,
+    "cannot_tell": 0.7,
+}
+CHOSEN_SHARE = 0.7  # of rows that end where some question is asked
 
 Encode = Callable[[str], list[int]]
 
@@ -37,7 +59,7 @@ class Span:
 
 SHORT = Span(110, gaps=False)  # a keyframe and what moved after it: most questions need no more
 MIDDLE = Span(180, gaps=False)
-LONG = Span(330, gaps=True)
+LONG = Span(420, gaps=True)  # as much as the runtime holds (memory.usual_budget)
 
 
 @dataclass(slots=True)
@@ -82,7 +104,7 @@ class Rows:
         span: Span = LONG,
     ) -> Row:
         kinds = shard.kinds(clip)
-        items, begin = self._shown(kinds, span, rng)
+        items, begin = self._shown(kinds, lessons, span, rng)
         row = Row(clip)
         row.extend(self._system, 0)
         ends: dict[
@@ -111,12 +133,14 @@ class Rows:
     def _tokens(self, kind: int) -> int:
         return self._layout.window_tokens if kind else self._layout.keyframe_tokens
 
-    def _shown(self, kinds: np.ndarray, span: Span, rng: np.random.Generator) -> tuple[list[int], int]:
+    def _shown(
+        self, kinds: np.ndarray, lessons: list[Lesson], span: Span, rng: np.random.Generator
+    ) -> tuple[list[int], int]:
         """The items that a row shows, and the first of those without a gap."""
         costs = [self._tokens(int(kind)) for kind in kinds]
         stop = len(kinds)
         if self._train and sum(costs) > span.tokens:
-            stop = int(rng.integers(min(4, stop), stop + 1))
+            stop = self._stop(kinds, costs, lessons, span, rng)
         begin, spent = stop, 0
         while begin > 0 and spent + costs[begin - 1] <= span.tokens:
             begin -= 1
@@ -126,11 +150,32 @@ class Rows:
         sink = [0] if span.gaps and begin > 0 and spent < span.tokens and rng.random() < 0.5 else []
         return [*sink, *range(begin, stop)], begin
 
+    def _stop(
+        self,
+        kinds: np.ndarray,
+        costs: list[int],
+        lessons: list[Lesson],
+        span: Span,
+        rng: np.random.Generator,
+    ) -> int:
+        """After which item a row ends: anywhere, or where a question is asked for which the span is long enough.
+        Without the latter hardly a row could ask what happened seconds ago."""
+        keyframes = np.flatnonzero(kinds == 0)
+        before = np.concatenate([[0], np.cumsum(costs)])
+        starts = [keyframes[keyframes <= lesson.needs][-1] for lesson in lessons]
+        fitting = [
+            lesson
+            for lesson, start in zip(lessons, starts, strict=True)
+            if before[lesson.item + 1] - before[start] <= span.tokens
+        ]
+        if fitting and rng.random() < CHOSEN_SHARE:
+            return fitting[rng.choice(len(fitting), p=_shares(fitting))].item + 1
+        return int(rng.integers(min(4, len(kinds)), len(kinds) + 1))
+
     def _chosen(self, lessons: list[Lesson], rng: np.random.Generator) -> list[Lesson]:
         if len(lessons) <= self._questions:
             return lessons
-        weights = np.array([WEIGHTS.get(lesson.family, 1.0) for lesson in lessons])
-        chosen = rng.choice(len(lessons), self._questions, replace=False, p=weights / weights.sum())
+        chosen = rng.choice(len(lessons), self._questions, replace=False, p=_shares(lessons))
         return [lessons[i] for i in chosen]
 
     def _ask(
@@ -154,3 +199,9 @@ class Rows:
         row.lessons.append(lesson)
         row.answers.append(len(row.ids) + len(asked))
         row.extend([*asked, *told], fork[1], owner, fork[0], len(told))
+
+
+def _shares(lessons: list[Lesson]) -> np.ndarray:
+    """How likely each is to be asked."""
+    weights = np.array([WEIGHTS.get(lesson.family, 1.0) for lesson in lessons])
+    return np.asarray(weights / weights.sum())

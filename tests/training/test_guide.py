@@ -9,7 +9,7 @@ import torch
 from magno.training.batches import Batch, Batcher
 from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT
-from magno.training.pointers import called, matches, pointers
+from magno.training.pointers import called, matches, moving_windows, pointers
 from magno.training.questions.words import COLOURS
 from magno.training.rows import SHORT, Rows
 from magno.training.samples import Samples
@@ -87,6 +87,13 @@ def test_what_is_not_told_matches_any_thing() -> None:
     assert matches(colours, shapes, (0, 0)).tolist() == [False, True, True, True]
 
 
+def test_a_thing_moved_in_the_windows_between_whose_ends_it_went_on() -> None:
+    across = np.array([0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
+    places = np.stack([across, *np.zeros((4, 6)), np.array([1, 1, 1, 1, 1, 0])], 1)
+    assert moving_windows(places, [1, 2, 4, 5]) == [1]  # items 2 and 3 moved, and 3 is a keyframe
+    assert moving_windows(places, [1, 2, 3]) == [1, 2]
+
+
 def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
     tokenizer = build_tokenizer(768)
     rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False)
@@ -98,9 +105,8 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
         for pointer, lesson in zip(pointers(row, shard, AS_IT_IS, CODEC.patches), row.lessons, strict=True):
             assert row.ids[pointer.column] == suffix and row.labels[pointer.column + 1] != -100
             assert all(column < row.fork_at[pointer.column] for column in pointer.patches)
-            first, last = pointer.windows
             windows = [item for item, kind in zip(row.items, row.kinds, strict=True) if kind == 1]
-            assert all(item <= lesson.item for item in windows[: last + 1]) and first in (0, last, last + 1)
+            assert all(windows[at] <= lesson.item for at in (pointer.window, pointer.turn) if at >= 0)
             assert len(pointer.sought) == max(sum(map(bool, lesson.slots)), lesson.thing >= 0)
             found += bool(pointer.patches)
     assert found > 20
