@@ -51,6 +51,7 @@ BENCHES = {
         "magno.calibration.slow",
         "twice and three times as slow from one moment to the next, and a jumping wall clock",
     ),
+    "recall": ("magno.training.recall", "questions about what left the cache long ago, recalled and not"),
     "reconnect": (
         "magno.calibration.reconnect",
         "a camera that goes and comes: told, fresh again, nothing leaks",

@@ -1,4 +1,5 @@
-"""One question on its way: fork the live stream, prefill the question, decode, in small steps.
+"""One question on its way: fork the live stream, bring back what it is about where that is long ago, prefill the
+question, decode, in small steps.
 
 Used by the language model's owner thread alone, which makes the native steps: a question says what it brings to
 one (`share`) and takes what came of it (`took`). Between two steps the deadline and a cancel are looked at. What
@@ -8,15 +9,18 @@ ends it returns the one Answer.
 from __future__ import annotations
 
 import codecs
+from collections import deque
 from collections.abc import Callable
 
-from magno.runtime.clock import NS_PER_MS, Clock
+import numpy as np
+
+from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
 from magno.runtime.deadline import admit, fits_another_step, refuse_late
 from magno.runtime.language import LanguageModel, Sequence
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.queueing import Work
 from magno.runtime.steps import Wish, slack_ms
-from magno.runtime.stream import LiveStream, Seen
+from magno.runtime.stream import LiveStream, Piece, Seen
 from magno.runtime.ticket import Ticket
 from magno.runtime.together import Share
 from magno.runtime.units import Answer, Outcome
@@ -26,13 +30,18 @@ from magno.runtime.watcher import Watcher
 class Answering:
     """The state of one question. `begin`, then steps until one gives an Answer; `close` gives the fork back."""
 
-    def __init__(self, ticket: Ticket, camera: Watcher, prompt: list[int], clock: Clock) -> None:
+    def __init__(
+        self, ticket: Ticket, camera: Watcher, prompt: list[int], clock: Clock, most_recalled: int = 0
+    ) -> None:
+        """`most_recalled` tokens of the past are brought back where it is about then."""
         self.ticket, self.camera = ticket, camera
         self._prompt, self._clock = prompt, clock
         self._fork: Sequence | None = None
         self._seen: Seen | None = None
         self._dropped_pictures = 0
         self._fed = 0  # tokens of the prompt
+        self._pieces: deque[Piece] = deque()  # of the past, yet to be brought back
+        self._recall_tokens = most_recalled if ticket.query.ago_s else 0  # in all; before it begins, at most
         self._decoded = 0
         self._bytes = codecs.getincrementaldecoder("utf-8")("replace")  # a token may end inside a character
         self._text = ""
@@ -49,9 +58,20 @@ class Answering:
         return len(self._prompt) - self._fed
 
     @property
+    def waiting_tokens(self) -> int:
+        """What is to be prefilled before its first token; more than it will be, perhaps, before it begins."""
+        recalled = sum(piece.tokens for piece in self._pieces) if self.begun else self._recall_tokens
+        return recalled + self.prompt_left
+
+    @property
+    def recalls(self) -> bool:
+        """Whether some of the past is to be brought back before its prompt."""
+        return bool(self._pieces)
+
+    @property
     def wanted_tokens(self) -> int:
         """Cells that its fork may come to hold, beside what it shares."""
-        return len(self._prompt) + self.ticket.query.max_tokens
+        return self._recall_tokens + len(self._prompt) + self.ticket.query.max_tokens
 
     @property
     def timed_steps(self) -> int:
@@ -79,18 +99,31 @@ class Answering:
     def work(self, profile: LatencyProfile) -> Work:
         """What it is expected to want yet."""
         tokens_left = profile.expected_tokens(self.ticket.query.max_tokens, self._decoded)
-        return Work(self.prompt_left, tokens_left, self.wanted_tokens, self.begun)
+        return Work(self.waiting_tokens, tokens_left, self.wanted_tokens, self.begun)
 
     def remaining_ms(self) -> float:
         return (self.ticket.deadline_ns - self._clock.now_ns()) / NS_PER_MS
 
-    def begin(self, stream: LiveStream, dropped_pictures: int) -> None:
-        """Fork the stream as it is now. Raises LanguageError."""
-        self._seen = stream.seen()
+    def begin(self, stream: LiveStream, seen: Seen, dropped_pictures: int) -> None:
+        """Fork the stream as it is now, or as it was at the moment it is about. Raises PastError, LanguageError."""
         self._dropped_pictures = dropped_pictures
         self._begun_ns = self._clock.now_ns()
-        self._fork = stream.sequence.fork()
+        if self.ticket.query.ago_s:
+            past = stream.until(self._moment_ns(seen))
+            self._fork, self._seen, self._pieces = past.sequence, past.seen, deque(past.pieces)
+            self._recall_tokens = sum(piece.tokens for piece in past.pieces)
+        else:
+            self._fork, self._seen = stream.sequence.fork(), seen
         self.ticket.trail.lap("queue", question=self.ticket.query.question)
+
+    def recall(self) -> None:
+        """Bring one piece of the past back. Raises LanguageError."""
+        assert self._fork is not None
+        piece = self._pieces[0]
+        self._fork.append(piece.text)
+        self._fork.append(piece.rows.astype(np.float32))
+        self._pieces.popleft()
+        self.ticket.trail.lap("recall", tokens=piece.tokens)
 
     def overdue(self, profile: LatencyProfile, queue_ms: Callable[[], float]) -> Answer | None:
         """The answer when it cannot go on: cancelled, or too late for another step.
@@ -146,12 +179,18 @@ class Answering:
             self._fork.release()
             self._fork = None
 
+    def _moment_ns(self, newest: Seen) -> int:
+        """In the stream's time. It has gone on since its newest picture, though nothing was seen of that."""
+        behind_ns = max(0, self.ticket.arrival_ns - newest.capture_ns)
+        return newest.pts_ns - max(0, int(self.ticket.query.ago_s * NS_PER_S) - behind_ns)
+
     def _late(self, profile: LatencyProfile, queue_ms: Callable[[], float]) -> Answer | None:
         """A refusal when the first token cannot come in time any more."""
         left_ms, deadline_ms = self.remaining_ms(), self.ticket.query.deadline_ms
-        if admit(left_ms, 0.0, self.prompt_left, profile).admitted:
+        if admit(left_ms, 0.0, self.waiting_tokens, profile).admitted:
             return None
-        found = refuse_late(deadline_ms, left_ms, queue_ms(), len(self._prompt), profile)
+        wanted_tokens = self._recall_tokens + len(self._prompt)
+        found = refuse_late(deadline_ms, left_ms, queue_ms(), wanted_tokens, profile)
         return self._answer(Outcome.REFUSED, found.reason, found.retry_after_ms)
 
     def _cut(self) -> Answer:
@@ -181,6 +220,7 @@ class Answering:
             cached_tokens=seen.cached_tokens if seen else 0,
             stage_ms=stage_ms,
             earlier_turns=self.ticket.earlier_turns,
+            recalled_tokens=self._recall_tokens if self.begun else 0,
         )
 
 

@@ -28,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("clip", metavar="CLIP", help="video file: H.264 or MPEG-4 Part 2")
     parser.add_argument("question", metavar="QUESTION")
     parser.add_argument("--at", type=float, metavar="SECONDS", help="when to ask; default: the clip's end")
+    parser.add_argument(
+        "--ago",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="ask about so long before; words such as 'ten seconds ago' in the question do the same",
+    )
     parser.add_argument("--deadline-ms", type=float, default=5000.0, metavar="N", help="default: %(default)s")
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--keyframes-only", action="store_true", help="for codecs without motion vectors")
@@ -41,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=OPEN,
         metavar="N",
-        help="of the stream: its first keyframe and its newest GOPs; default: two and a half of the model's GOPs",
+        help="of the stream: its first keyframe and its newest GOPs; default: three and a half of the model's GOPs",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
@@ -79,7 +86,7 @@ def _ask(args: argparse.Namespace) -> Answer:
         with console.status("watching") as status:
             while not engine.wait_ended(CAMERA, POLL_S):
                 status.update(f"watching: {engine.status()[CAMERA].pictures_received} pictures")
-        return engine.ask(Query(args.question, CAMERA, args.deadline_ms))
+        return engine.ask(Query(args.question, CAMERA, args.deadline_ms, ago_s=args.ago))
 
 
 def _explain(answer: Answer) -> None:
@@ -88,9 +95,10 @@ def _explain(answer: Answer) -> None:
     if answer.frame_pts_ns is None:
         return
     first = "no token" if answer.ttft_ms is None else f"first token after {answer.ttft_ms:.0f} ms"
+    recalled = f", {answer.recalled_tokens} of them recalled" if answer.recalled_tokens else ""
     print(
         f"{answer.outcome.value}, {first}, {answer.latency_ms:.0f} ms in all; saw the clip up to "
-        f"{answer.frame_pts_ns / NS_PER_S:.2f} s in {answer.visual_tokens} visual tokens",
+        f"{answer.frame_pts_ns / NS_PER_S:.2f} s in {answer.visual_tokens} visual tokens{recalled}",
         file=sys.stderr,
     )
 
@@ -103,5 +111,6 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "latency_ms": answer.latency_ms,
         "frame_pts_ms": None if answer.frame_pts_ns is None else answer.frame_pts_ns / NS_PER_MS,
         "visual_tokens": answer.visual_tokens,
+        "recalled_tokens": answer.recalled_tokens,
         "error": answer.error,
     }

@@ -124,9 +124,7 @@ class Cameras:
         found = {}
         for watcher in self._watched():
             seen = self._scheduler.seen(watcher)
-            found[watcher.name] = watcher.status(
-                *((seen.capture_ns, seen.cached_tokens) if seen else (None, 0))
-            )
+            found[watcher.name] = watcher.status(seen)
         return found
 
     def sight(self, name: str) -> Sight | None:

@@ -24,6 +24,7 @@ class EngineConfig:
     budget_tokens: int = (
         OPEN  # of one camera's stream: sink and newest GOPs; else as memory.usual_budget has it
     )
+    archive_mb: int = 64  # of each camera's past, which questions may be about, beside what the cache holds
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4
     max_queries: int = 8  # answered at once, each in its own fork
@@ -55,7 +56,8 @@ class EngineConfig:
     def sized(self, usual_budget: int) -> EngineConfig:
         """The same with every size told. Raises SpecError where they do not fit."""
         budget = self.budget_tokens or usual_budget
-        context = self.context_tokens or budget * self.max_cameras + QUESTIONS_TOKENS
+        recalled = budget  # one question's, about the past
+        context = self.context_tokens or budget * self.max_cameras + recalled + QUESTIONS_TOKENS
         return replace(self, budget_tokens=budget, context_tokens=context)
 
     def _check_room(self) -> None:

@@ -11,6 +11,7 @@ from magno.runtime.units import Query
 MAX_QUESTION_BYTES = 4096
 MAX_DEADLINE_MS = 86_400_000.0  # a day
 MAX_ANSWER_TOKENS = 1024
+MAX_AGO_S = 86_400.0
 MAX_CONVERSATION_BYTES = 128
 
 
@@ -92,6 +93,8 @@ def check_query(query: Query) -> str | None:
     whole = isinstance(query.max_tokens, int) and not isinstance(query.max_tokens, bool)
     if not whole or not 1 <= query.max_tokens <= MAX_ANSWER_TOKENS:
         return f"max_tokens wants a whole number from 1 to {MAX_ANSWER_TOKENS}, found {query.max_tokens}."
+    if not (math.isfinite(query.ago_s) and 0 <= query.ago_s <= MAX_AGO_S):
+        return f"ago_s wants seconds from 0 to {MAX_AGO_S:.0f} (a day), found {query.ago_s}: say how long ago it was."
     if len(query.conversation.encode("utf-8", "replace")) > MAX_CONVERSATION_BYTES:
         return f"A conversation's id wants {MAX_CONVERSATION_BYTES} bytes at most, found more: choose a shorter one."
     return None

@@ -6,8 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from magno.runtime.stream import Encoded
 from magno.runtime.trace import NO_TRAIL, Trail
+from magno.runtime.units import Encoded
 
 INBOX_ITEMS = 4
 

@@ -35,5 +35,5 @@ def refusal(
             "Ask a shorter one, or lower max_tokens."
         )
         return Refusal(reason, None)
-    found = admit(newcomer.remaining_ms(), queue_ms, newcomer.prompt_left, profile)
+    found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)

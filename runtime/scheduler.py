@@ -24,7 +24,7 @@ from magno.runtime.queueing import Places
 from magno.runtime.refusal import refusal
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
-from magno.runtime.stream import Seen
+from magno.runtime.stream import PastError, Seen
 from magno.runtime.streams import Streams
 from magno.runtime.ticket import Ticket
 from magno.runtime.together import append_together
@@ -33,6 +33,7 @@ from magno.runtime.watcher import Watcher
 
 IDLE_S = 0.2  # the owner looks around this often when nothing wakes it
 NO_PICTURE_RETRY_MS = 500.0
+BYTES_PER_MB = 1_000_000
 GIVES_WAY = (
     "A standing question wants a free place, found questions that somebody waits for: ask again later."
 )
@@ -57,7 +58,8 @@ class Scheduler:
         self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
         room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras
         self._watchers = watchers
-        self._streams = Streams(language, spec, config.budget_tokens, clock)
+        archive_bytes = config.archive_mb * BYTES_PER_MB
+        self._streams = Streams(language, spec, config.budget_tokens, archive_bytes, clock)
         self._questions = OpenQuestions(Places(config.max_queries, room_tokens))
         self._closing = False
         self.wake = threading.Condition()
@@ -104,9 +106,10 @@ class Scheduler:
             found = f"{ticket.query.camera[:80]!r}" if ticket.query.camera else "no name"
             fault = f"A question wants one of the cameras {names}, found {found}."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
+        ticket.query = self._streams.dated(ticket.query, camera)
         prompt = self.conversations.prompt(ticket.query, self._questions.places.cells)
         ticket.earlier_turns = prompt.turns
-        answering = Answering(ticket, camera, prompt.tokens, self._clock)
+        answering = Answering(ticket, camera, prompt.tokens, self._clock, self._config.budget_tokens)
         refused = refusal(answering, self._questions, self._config, self._profile)
         if refused is None:
             self._questions.add(answering)
@@ -177,6 +180,10 @@ class Scheduler:
         """One native step of the most urgent question and of those that ride along."""
         begun = [each for each, _ in self._plan(ready) if each.begun or self._begins(each, ready[0])]
         in_time = [each for each in begun if not self._settled_late(each)]
+        if in_time and in_time[0].recalls:
+            self._recall(in_time[0])
+            return
+        in_time = [each for each in in_time if not each.recalls]  # once they are the most urgent
         taking = self._plan(in_time)  # anew: to begin takes time, for what waits of the camera goes in first
         if not taking:
             return
@@ -190,6 +197,14 @@ class Scheduler:
                 self._settle(answering, answering.fail(str(fault)))
             else:
                 self._guarded(answering, partial(answering.took, tokens, self._language))
+
+    def _recall(self, answering: Answering) -> None:
+        """One piece of the past that a question is about: a step of its own, as if the camera showed it now."""
+        before, began_ns = answering.waiting_tokens, self._clock.now_ns()
+        self._guarded(answering, answering.recall)
+        if not answering.ticket.done:
+            spent_ms = (self._clock.now_ns() - began_ns) / NS_PER_MS
+            self._profile = self._profile.observe_prefill(before - answering.waiting_tokens, spent_ms)
 
     def _feed(self, taking: list[tuple[Answering, int]]) -> list[LanguageError | None]:
         """One native step, and what it teaches of its cost."""
@@ -235,12 +250,16 @@ class Scheduler:
             if self._has_time_to_ingest(answering, urgent):
                 self._ingest(watcher)
         stream = self._streams.get(watcher)
-        if stream is None or stream.seen() is None:
+        seen = stream.seen() if stream else None
+        if stream is None or seen is None:
             fault = (
                 f"Camera {watcher.name} has shown no picture yet: ask again in {NO_PICTURE_RETRY_MS:.0f} ms."
             )
             return immediate(answering.ticket, self._clock, Outcome.REFUSED, fault, NO_PICTURE_RETRY_MS)
-        answering.begin(stream, watcher.pictures_dropped)
+        try:
+            answering.begin(stream, seen, watcher.pictures_dropped)
+        except PastError as error:
+            return immediate(answering.ticket, self._clock, Outcome.REFUSED, str(error))
         return None
 
     def _has_time_to_ingest(self, answering: Answering, urgent: Answering) -> bool:
@@ -248,7 +267,7 @@ class Scheduler:
         ingest_ms, left_ms = self._ingest_ms(), answering.remaining_ms()
         if answering is not urgent and urgent.wish(self._profile).slack_ms < 2 * ingest_ms:  # and a step
             return False
-        return admit(left_ms, ingest_ms, answering.prompt_left, self._profile).admitted
+        return admit(left_ms, ingest_ms, answering.waiting_tokens, self._profile).admitted
 
     def _ingest_ms(self) -> float:
         return self._profile.prefill_ms(self._spec.layout.keyframe_tokens)

@@ -1,4 +1,5 @@
-"""One camera's live sequence in the KV cache: it grows as the camera is watched, and forgets whole GOPs.
+"""One camera's live sequence in the KV cache: it grows as the camera is watched, and forgets whole GOPs. What it showed
+before is brought back from its archive, into the fork of whoever asks about then.
 
 Used by the language model's owner thread alone.
 """
@@ -9,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from magno.runtime.archive import Archive
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.language import LanguageModel, Sequence
-from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, spans_after
+from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, sink_of, spans_after
 from magno.runtime.spec import ModelSpec
-from magno.runtime.units import Span, SpanKind
+from magno.runtime.units import Encoded, MagnoError, Span, SpanKind
 
 
 def check_budget(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str | None:
@@ -33,18 +35,6 @@ def check_budget(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A keyframe or window, ready for the language model."""
-
-    kind: SpanKind
-    rows: np.ndarray  # (n, embed_dim) float32
-    gop: int
-    pts_ns: int  # of the newest picture in it
-    capture_ns: int
-    pictures: int  # it stands for so many pictures
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """What a question asked now would see."""
 
@@ -52,13 +42,43 @@ class Seen:
     capture_ns: int
     visual_tokens: int
     cached_tokens: int
+    remembered_s: float = 0.0  # from the oldest picture that a question may be about to the newest
+
+
+class PastError(MagnoError):
+    """A moment that is not remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What is yet to be prefilled of a recalled keyframe or window."""
+
+    text: list[int]  # before its rows
+    rows: np.ndarray  # (n, embed_dim) float16
+
+    @property
+    def tokens(self) -> int:
+        return len(self.text) + len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A fork of what was seen up to some moment, once its pieces are appended."""
+
+    sequence: Sequence
+    pieces: list[Piece]  # none: all of it is in the cache still
+    seen: Seen
 
 
 class LiveStream:
     """The live sequence and the spans in it."""
 
-    def __init__(self, language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> None:
+    def __init__(
+        self, language: LanguageModel, spec: ModelSpec, budget_tokens: int, archive: Archive | None = None
+    ) -> None:
+        """Without an archive it remembers nothing that left the cache."""
         self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
+        self.archive = archive or Archive(0)
         self.sequence: Sequence = language.open_sequence()
         try:
             start, stop = self.sequence.append(language.tokenize(spec.layout.system_text, special=True))
@@ -66,6 +86,7 @@ class LiveStream:
             self.sequence.release()
             raise
         self._spans = [Span(SpanKind.SYSTEM, start, stop, -1)]
+        self._evicted = False
         self.cached_tokens = stop - start
 
     def append(self, item: Encoded) -> None:
@@ -84,10 +105,42 @@ class LiveStream:
             raise
         self._spans.append(Span(item.kind, start, stop, item.gop, item.pts_ns, item.capture_ns))
         self.cached_tokens = self.sequence.tokens
+        self.archive.add(item)
 
     def seen(self) -> Seen | None:
         """What is in the cache; None before the first keyframe."""
-        newest = self._spans[-1]
+        return self._seen(self._spans)
+
+    def holds(self, pts_ns: int) -> bool:
+        """Whether the cache itself tells what was seen at this moment: nothing of it was evicted."""
+        return pts_ns >= self._held_since_ns()
+
+    def until(self, pts_ns: int) -> Past:
+        """A fork of what was seen up to this moment. Raises PastError, LanguageError."""
+        kept = [span for span in self._spans if span.kind is SpanKind.SYSTEM or span.pts_ns <= pts_ns]
+        if self.holds(pts_ns) and (seen := self._seen(kept)) is not None:
+            return Past(self._fork_to(kept[-1].stop), [], seen)
+        sink = sink_of(self._spans)
+        sink_tokens = sum(span.tokens for span in sink)
+        items = self._recalled(pts_ns, sink[-1], self._budget_tokens - sink_tokens)
+        if items is None:
+            newest = self._spans[-1]
+            since_ns = min(self.archive.since_ns(), self._held_since_ns())
+            raise PastError(
+                f"A question about the past wants a moment in the last {(newest.pts_ns - since_ns) / NS_PER_S:.0f} s, "
+                f"which are remembered, found {(newest.pts_ns - pts_ns) / NS_PER_S:.0f} s ago. Ask about a later one."
+            )
+        last = items[-1] if items else sink[-1]
+        pieces = [Piece(self._text_before(item), item.rows) for item in items]
+        rows = sum(len(item.rows) for item in items) + self._spec.layout.keyframe_tokens
+        tokens = sink_tokens + sum(piece.tokens for piece in pieces)
+        return Past(self._fork_to(sink[-1].stop), pieces, Seen(last.pts_ns, last.capture_ns, rows, tokens))
+
+    def release(self) -> None:
+        self.sequence.release()
+
+    def _seen(self, spans: list[Span]) -> Seen | None:
+        newest = spans[-1]
         if newest.kind is SpanKind.SYSTEM:
             return None
         layout = self._spec.layout
@@ -96,11 +149,29 @@ class LiveStream:
             SpanKind.KEYFRAME: layout.keyframe_tokens,
             SpanKind.WINDOW: layout.window_tokens,
         }
-        visual_tokens = sum(rows[span.kind] for span in self._spans)
-        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, self.cached_tokens)
+        visual_tokens = sum(rows[span.kind] for span in spans)
+        tokens = sum(span.tokens for span in spans)
+        remembered_s = (newest.pts_ns - min(self.archive.since_ns(), self._held_since_ns())) / NS_PER_S
+        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, tokens, remembered_s)
 
-    def release(self) -> None:
-        self.sequence.release()
+    def _held_since_ns(self) -> int:
+        """From when on nothing was evicted."""
+        sink = sink_of(self._spans)
+        after = self._spans[len(sink)] if len(self._spans) > len(sink) else sink[-1]
+        return after.pts_ns if self._evicted else sink[-1].pts_ns
+
+    def _recalled(self, pts_ns: int, first: Span, most_tokens: int) -> list[Encoded] | None:
+        """What follows the `first` keyframe, which is in the cache, up to a moment; None where nobody remembers."""
+        text_tokens = first.tokens - self._spec.layout.keyframe_tokens
+        from_first = self.archive.until(pts_ns, most_tokens + first.tokens, text_tokens)
+        if from_first and from_first[0].pts_ns == first.pts_ns:
+            return from_first[1:]
+        return self.archive.until(pts_ns, most_tokens, text_tokens) or None
+
+    def _fork_to(self, stop: int) -> Sequence:
+        fork = self.sequence.fork()
+        fork.evict(stop, fork.position)
+        return fork
 
     def _text_before(self, item: Encoded) -> list[int]:
         if item.kind is not SpanKind.KEYFRAME:
@@ -110,6 +181,7 @@ class LiveStream:
 
     def _make_room(self, incoming_tokens: int) -> None:
         leaving = plan_eviction(self._spans, incoming_tokens, self._budget_tokens)
+        self._evicted |= bool(leaving)
         for span in leaving:
             self.sequence.evict(span.start, span.stop)
         self._spans = spans_after(self._spans, leaving)

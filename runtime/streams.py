@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from magno.runtime.clock import NS_PER_MS, Clock
+from magno.runtime.ago import ago_s, without_ago
+from magno.runtime.archive import Archive
+from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
 from magno.runtime.language import LanguageModel
 from magno.runtime.spec import ModelSpec
-from magno.runtime.stream import Encoded, LiveStream, Seen
-from magno.runtime.units import MagnoError
+from magno.runtime.stream import LiveStream, Seen
+from magno.runtime.units import Encoded, MagnoError, Query
 from magno.runtime.watcher import Watcher
 
 log = logging.getLogger("magno.engine")
@@ -28,9 +30,11 @@ class Ingested:
 class Streams:
     """A LiveStream for each camera that has shown something."""
 
-    def __init__(self, language: LanguageModel, spec: ModelSpec, budget_tokens: int, clock: Clock) -> None:
+    def __init__(
+        self, language: LanguageModel, spec: ModelSpec, budget_tokens: int, archive_bytes: int, clock: Clock
+    ) -> None:
         self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
-        self._clock = clock
+        self._archive_bytes, self._clock = archive_bytes, clock
         self._streams: dict[Watcher, LiveStream] = {}
 
     def get(self, watcher: Watcher) -> LiveStream | None:
@@ -40,6 +44,17 @@ class Streams:
         """What a question to this camera would see now."""
         stream = self._streams.get(watcher)
         return stream.seen() if stream else None
+
+    def dated(self, query: Query, watcher: Watcher) -> Query:
+        """The question, with the moment that its words name where the cache holds that no more; as it is where the
+        model sees what it speaks of."""
+        stream, named_s = self._streams.get(watcher), ago_s(query.question)
+        seen = stream.seen() if stream else None
+        if stream is None or seen is None or query.ago_s or not named_s:
+            return query
+        if stream.holds(seen.pts_ns - int(named_s * NS_PER_S)):
+            return query
+        return replace(query, question=without_ago(query.question), ago_s=named_s)
 
     def strangers(self, watched: Collection[Watcher]) -> list[Watcher]:
         """Cameras that have a sequence and are watched no more."""
@@ -71,7 +86,8 @@ class Streams:
 
     def _append(self, watcher: Watcher, item: Encoded) -> Ingested:
         if watcher not in self._streams:
-            self._streams[watcher] = LiveStream(self._language, self._spec, self._budget_tokens)
+            archive = Archive(self._archive_bytes)
+            self._streams[watcher] = LiveStream(self._language, self._spec, self._budget_tokens, archive)
         began_ns = self._clock.now_ns()
         self._streams[watcher].append(item)
         return Ingested(len(item.rows), (self._clock.now_ns() - began_ns) / NS_PER_MS)

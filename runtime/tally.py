@@ -34,6 +34,7 @@ class CameraStatus:
     restarts: int = 0  # reader processes that were replaced
     reader_pid: int | None = None  # of the newest reader process
     motion_energy: float = 0.0  # of the newest window: see energy.motion_energy
+    remembered_s: float = 0.0  # so far back questions may be about: Query.ago_s
     scene_cuts: int = 0  # times that another scene was seen, or might have been: the camera came back
 
 

@@ -107,6 +107,18 @@ class SpanKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A keyframe or window, ready for the language model."""
+
+    kind: SpanKind
+    rows: np.ndarray  # (n, embed_dim) float32
+    gop: int
+    pts_ns: int  # of the newest picture in it
+    capture_ns: int
+    pictures: int  # it stands for so many pictures
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A run of positions in the KV cache, and what of the stream it holds."""
 
@@ -133,6 +145,7 @@ class Query:
     conversation: str = (
         ""  # an id of the asker's choice: turns of that name are part of the prompt; empty: none
     )
+    ago_s: float = 0.0  # it is about what the camera showed so long before; 0: about now
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +178,4 @@ class Answer:
     cached_tokens: int = 0  # all tokens of the live sequence it forked
     stage_ms: dict[str, float] = field(default_factory=dict)
     earlier_turns: int = 0  # of its conversation that were in the prompt
+    recalled_tokens: int = 0  # of what had left the cache, brought back for it

@@ -26,10 +26,10 @@ from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.inbox import Inbox
 from magno.runtime.spec import CodecSpec
 from magno.runtime.standing import Sight
-from magno.runtime.stream import Encoded
+from magno.runtime.stream import Seen
 from magno.runtime.tally import CameraStatus, Tally
 from magno.runtime.trace import NO_TRACE, Tracer, told_of
-from magno.runtime.units import CodecFrame, MagnoError, SpanKind
+from magno.runtime.units import CodecFrame, Encoded, MagnoError, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
 PRESENT_S = 2.0  # that an absent camera is given to open, before it is watched as a lost one
@@ -124,7 +124,7 @@ class Watcher:
         self._left_out += item.pictures
         self.inbox.lose_first()
 
-    def status(self, newest_capture_ns: int | None, cached_tokens: int) -> CameraStatus:
+    def status(self, seen: Seen | None) -> CameraStatus:
         tally = self._tally
         return CameraStatus(
             self.name,
@@ -132,13 +132,14 @@ class Watcher:
             tally.received,
             self.pictures_dropped,
             tally.rate(),
-            newest_capture_ns,
-            cached_tokens,
+            seen.capture_ns if seen else None,
+            seen.cached_tokens if seen else 0,
             tally.error,
             tally.reconnects,
             tally.restarts,
             None if self._reader is None else self._reader.pid,
             tally.energy if tally.state == "streaming" else 0.0,
+            seen.remembered_s if seen else 0.0,
             tally.cuts,
         )
 

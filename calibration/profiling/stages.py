@@ -21,8 +21,8 @@ from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.language import LanguageConfig, LanguageModel
-from magno.runtime.stream import Encoded, LiveStream
-from magno.runtime.units import CodecFrame, SpanKind
+from magno.runtime.stream import LiveStream
+from magno.runtime.units import CodecFrame, Encoded, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
 
 Item = Keyframe | FusedWindow

@@ -15,8 +15,8 @@ from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine, EngineError
 from magno.runtime.language import LanguageConfig, LanguageError, LanguageModel
-from magno.runtime.stream import Encoded, LiveStream
-from magno.runtime.units import Outcome, Query
+from magno.runtime.stream import LiveStream
+from magno.runtime.units import Encoded, Outcome, Query
 from magno.runtime.watcher import Watcher
 from tests.waiting import happens
 

@@ -19,8 +19,7 @@ from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import WallClock
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.inbox import INBOX_ITEMS
-from magno.runtime.stream import Encoded
-from magno.runtime.units import SpanKind
+from magno.runtime.units import Encoded, SpanKind
 from magno.runtime.watcher import Watcher
 from tests.waiting import happens
 

@@ -1,0 +1,67 @@
+"""What a camera showed, kept longer than its live cache does, so that a question about then can be answered.
+
+Kept are the rows that the language model was fed, in half precision, not its keys and values: of Qwen2-0.5B those
+are seven times larger (12 KiB a token against 1.75). What is brought back is prefilled again, in the question's own
+fork. Used by the language model's owner thread alone, where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import replace
+
+import numpy as np
+
+from magno.runtime.units import Encoded, SpanKind
+
+
+class Archive:
+    """The newest GOPs of one camera, in `most_bytes` of memory; whole ones leave, oldest first."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes, self._size_bytes = most_bytes, 0
+        self._items: deque[Encoded] = deque()
+        self.forgotten_gops = 0  # that had to leave for newer ones
+
+    def add(self, item: Encoded) -> None:
+        """Keep what has just gone into the live cache."""
+        kept = replace(item, rows=item.rows.astype(np.float16))
+        self._items.append(kept)
+        self._size_bytes += kept.rows.nbytes
+        while self._size_bytes > self._most_bytes and self._items:
+            self._forget(self._items[0].gop)
+
+    def until(self, pts_ns: int, most_tokens: int, keyframe_text_tokens: int) -> list[Encoded]:
+        """The newest items up to a moment that fit into so many tokens, from a keyframe on; empty where it remembers
+        none. The GOP of the moment comes whatever it costs."""
+        found: list[Encoded] = []
+        whole: list[Encoded] = []  # from the oldest keyframe that fits
+        spent = 0
+        for item in reversed(self._items):
+            if item.pts_ns > pts_ns:
+                continue
+            is_keyframe = item.kind is SpanKind.KEYFRAME
+            spent += len(item.rows) + (keyframe_text_tokens if is_keyframe else 0)
+            if whole and spent > most_tokens:
+                break
+            found.append(item)
+            if is_keyframe:
+                whole = found[::-1]
+        return whole
+
+    def since_ns(self) -> float:
+        """From when on it remembers, in the stream's time; infinity: nothing. From any thread."""
+        try:
+            return self._items[0].pts_ns
+        except IndexError:
+            return math.inf
+
+    @property
+    def size_bytes(self) -> int:
+        return self._size_bytes
+
+    def _forget(self, gop: int) -> None:
+        while self._items and self._items[0].gop == gop:
+            self._size_bytes -= self._items.popleft().rows.nbytes
+        self.forgotten_gops += 1

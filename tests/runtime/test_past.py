@@ -1,0 +1,117 @@
+"""Questions about what left the cache: as if they had been asked then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magno.runtime.archive import Archive
+from magno.runtime.bundle import open_bundle
+from magno.runtime.config import EngineConfig
+from magno.runtime.engine import Engine
+from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.stream import LiveStream, PastError
+from magno.runtime.units import Encoded, Outcome, Query, SpanKind
+
+BUDGET = 120
+ASK = Query("Which way is the car moving?", "park", deadline_ms=30_000.0, max_tokens=8)
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def language(tiny_bundle: Path) -> Iterator[LanguageModel]:
+    with LanguageModel.open(open_bundle(tiny_bundle).llm, LanguageConfig(1024, threads=1)) as language:
+        yield language
+
+
+def shown(spec, gops: int) -> list[Encoded]:  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(0)
+    kinds = [SpanKind.KEYFRAME, SpanKind.WINDOW, SpanKind.WINDOW] * gops
+    rows = {SpanKind.KEYFRAME: spec.layout.keyframe_tokens, SpanKind.WINDOW: spec.layout.window_tokens}
+    return [
+        Encoded(
+            kind, rng.normal(size=(rows[kind], spec.embed_dim)).astype(np.float32), at // 3, at * 10**9, at, 8
+        )
+        for at, kind in enumerate(kinds)
+    ]
+
+
+def test_the_past_is_as_it_was(tiny_bundle: Path, language: LanguageModel) -> None:
+    """The logits of a question asked about a moment are those of the same question asked then."""
+    spec = open_bundle(tiny_bundle).spec
+    items = shown(spec, 8)
+    stream = LiveStream(language, spec, BUDGET, Archive(10**7))
+    question = language.tokenize("Is it?")
+    then: dict[int, np.ndarray] = {}
+    for item in items:
+        stream.append(item)
+        if stream.holds(0):  # nothing has left yet
+            with stream.sequence.fork() as fork:
+                fork.append(question, want_logits=True)
+                then[item.pts_ns] = fork.logits()
+    assert len(then) > 3 and not stream.holds(max(then))
+    for pts_ns, wanted in then.items():
+        past = stream.until(pts_ns)
+        assert (
+            bool(past.pieces) == (pts_ns > 0) and past.seen.pts_ns == pts_ns
+        )  # its first keyframe never leaves
+        with past.sequence as fork:
+            for piece in past.pieces:
+                fork.append(piece.text)
+                fork.append(piece.rows.astype(np.float32))
+            assert fork.tokens == past.seen.cached_tokens
+            fork.append(question, want_logits=True)
+            assert np.abs(fork.logits() - wanted).max() < 0.02 * np.abs(wanted).max()
+    stream.release()
+
+
+def test_what_the_cache_still_holds_is_not_prefilled_again(
+    tiny_bundle: Path, language: LanguageModel
+) -> None:
+    spec = open_bundle(tiny_bundle).spec
+    stream = LiveStream(language, spec, BUDGET, Archive(10**7))
+    for item in shown(spec, 8):
+        stream.append(item)
+    newest = stream.seen()
+    assert newest is not None
+    past = stream.until(newest.pts_ns - 10**9)
+    assert not past.pieces and past.seen.pts_ns == newest.pts_ns - 10**9
+    assert past.sequence.tokens == past.seen.cached_tokens == newest.cached_tokens - spec.layout.window_tokens
+    past.sequence.release()
+    stream.release()
+
+
+def test_what_nobody_remembers_is_told(tiny_bundle: Path, language: LanguageModel) -> None:
+    spec = open_bundle(tiny_bundle).spec
+    stream = LiveStream(language, spec, BUDGET)
+    for item in shown(spec, 8):
+        stream.append(item)
+    with pytest.raises(PastError, match=r"which are remembered, found 20 s ago"):
+        stream.until(3 * 10**9)
+    stream.release()
+
+
+def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
+    config = EngineConfig(
+        str(tiny_bundle), threads=1, context_tokens=1024, budget_tokens=BUDGET, max_cameras=2
+    )
+    with Engine.open(config) as engine:
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=8.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        now = engine.ask(ASK)
+        ago = engine.ask(replace(ASK, ago_s=5.0))
+        worded = engine.ask(replace(ASK, question="Which way is the car moving five seconds ago?"))
+        recent = engine.ask(replace(ASK, question="Which way is the car moving 0.2 seconds ago?"))
+        older = engine.ask(replace(ASK, ago_s=600.0))
+        bad = engine.ask(replace(ASK, ago_s=float("nan")))
+    assert now.frame_pts_ns is not None and ago.frame_pts_ns is not None
+    assert now.outcome is ago.outcome is Outcome.COMPLETE and now.recalled_tokens == 0 < ago.recalled_tokens
+    assert 4.5 <= (now.frame_pts_ns - ago.frame_pts_ns) / 1e9 <= 6.0
+    assert (worded.frame_pts_ns, worded.text) == (ago.frame_pts_ns, ago.text)
+    assert recent.frame_pts_ns == now.frame_pts_ns and recent.recalled_tokens == 0
+    assert older.outcome is Outcome.REFUSED and "remembered" in older.error and older.retry_after_ms is None
+    assert bad.outcome is Outcome.FAILED and "ago_s" in bad.error
