@@ -40,6 +40,8 @@ ANSWER = Answer(
     dropped_pictures=2,
     visual_tokens=96,
     cached_tokens=130,
+    recalled_tokens=31,
+    earlier_turns=3,
 )
 
 
@@ -68,15 +70,24 @@ def test_none_is_a_zero_duration() -> None:
     assert duration_from_ms(None) == Duration()
 
 
-@given(st.text(), st.text(), int32, st.integers(0, S - 1), st.integers(0, 2**32 - 1))
+@given(st.text(), st.text(), st.text(), int32, st.integers(0, S - 1), st.integers(0, 2**32 - 1))
 def test_a_request_and_a_goal_make_the_same_query(
-    camera: str, question: str, sec: int, nanosec: int, tokens: int
+    camera: str, question: str, conversation: str, sec: int, nanosec: int, tokens: int
 ) -> None:
-    fields = {"camera": camera, "question": question, "max_tokens": tokens}
-    deadline = Duration(sec=sec, nanosec=nanosec)
-    query = query_from_message(QueryService.Request(**fields, deadline=deadline))
-    assert query == query_from_message(Ask.Goal(**fields, deadline=deadline))
+    length = Duration(sec=sec, nanosec=nanosec)
+    fields = {
+        "camera": camera,
+        "question": question,
+        "conversation": conversation,
+        "max_tokens": tokens,
+        "deadline": length,
+        "ago": length,
+    }
+    query = query_from_message(QueryService.Request(**fields))
+    assert query == query_from_message(Ask.Goal(**fields))
+    assert (query.question, query.camera, query.conversation) == (question, camera, conversation)
     assert query.deadline_ms == pytest.approx(sec * 1e3 + nanosec / 1e6)
+    assert query.ago_s == pytest.approx(sec + nanosec / 1e9)
     assert query.max_tokens == (tokens or Query("").max_tokens)
 
 
@@ -92,6 +103,7 @@ def test_an_answer_fills_a_response_and_a_result_alike() -> None:
     assert ms_from_duration(response.time_to_first_token) == 12.5
     assert ms_from_duration(response.latency) == 40.25
     assert (response.visual_tokens, response.cached_tokens, response.dropped_pictures) == (96, 130, 2)
+    assert (response.recalled_tokens, response.earlier_turns) == (31, 3)
 
 
 def test_an_answer_that_saw_nothing_has_no_stamp() -> None:
@@ -127,6 +139,7 @@ def test_a_camera_becomes_a_status(state: str) -> None:
         pictures_per_second=12.5,
         newest_capture_ns=5 * S,
         cached_tokens=77,
+        remembered_s=12.5,
         error="",
         reconnects=2,
         restarts=1,
@@ -135,6 +148,7 @@ def test_a_camera_becomes_a_status(state: str) -> None:
     assert message.header.stamp.sec == 50 and message.camera == "front"
     assert message.state == STATES[state] and message.pictures_per_second == 12.5
     assert (message.pictures_received, message.pictures_dropped, message.cached_tokens) == (100, 3, 77)
+    assert message.remembered == Duration(sec=12, nanosec=S // 2)
     assert (message.reconnects, message.restarts) == (2, 1)
     assert message.newest_picture_age == Duration(sec=1)
 

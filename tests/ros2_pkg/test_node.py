@@ -91,6 +91,25 @@ def test_the_only_camera_needs_no_name(active: Robot) -> None:
     assert active.client.ask(QUESTION, deadline_s=10.0, max_tokens=2).outcome == COMPLETE
 
 
+def test_a_question_may_be_about_the_past(active: Robot) -> None:
+    until(lambda: active.wait_for_pictures("front").remembered.sec >= 2)
+    now, then = (active.client.ask(QUESTION, deadline_s=10.0, max_tokens=2, ago_s=ago) for ago in (0.0, 2.0))
+    assert now.outcome == then.outcome == COMPLETE
+    apart_s = (now.stamp.sec - then.stamp.sec) + (now.stamp.nanosec - then.stamp.nanosec) / 1e9
+    assert 1.0 < apart_s < 2.0 + SOON_S
+    lost = active.client.ask(QUESTION, deadline_s=10.0, ago_s=86_000.0)
+    assert lost.outcome == REFUSED and "remembered" in lost.error_msg
+
+
+def test_a_conversation_goes_on(active: Robot) -> None:
+    names = ("visitor", "visitor", "", "visitor")
+    turns = [
+        active.client.ask(QUESTION, deadline_s=10.0, max_tokens=4, conversation=name).earlier_turns
+        for name in names
+    ]
+    assert turns == [0, 1, 0, 2]
+
+
 def test_the_action_tells_the_text_as_it_comes(active: Robot) -> None:
     texts: list[str] = []
     result, end = active.client.start(QUESTION, deadline_s=10.0, max_tokens=8, on_text=texts.append).result()

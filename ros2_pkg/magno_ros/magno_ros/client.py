@@ -94,6 +94,8 @@ class MagnoClient:
         camera: str = "",
         deadline_s: float,
         max_tokens: int = 0,
+        ago_s: float = 0.0,
+        conversation: str = "",
         patience_s: float = PATIENCE_S,
     ) -> Query.Response:
         """The answer, whatever its outcome.
@@ -105,6 +107,8 @@ class MagnoClient:
             camera=camera,
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
+            ago=duration_from_ms(ago_s * 1e3),
+            conversation=conversation,
         )
         return self._call(self._query, request, "query", max(0.0, deadline_s) + patience_s)
 
@@ -115,6 +119,8 @@ class MagnoClient:
         camera: str = "",
         deadline_s: float,
         max_tokens: int = 0,
+        ago_s: float = 0.0,
+        conversation: str = "",
         on_text: Callable[[str], None] | None = None,
     ) -> Asking:
         """Ask through the action: the text comes to on_text, on the client's thread, while it is decoded."""
@@ -123,6 +129,8 @@ class MagnoClient:
             camera=camera,
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
+            ago=duration_from_ms(ago_s * 1e3),
+            conversation=conversation,
         )
         self._await_ready(self._ask.server_is_ready, "ask")
         told = (lambda message: on_text(message.feedback.text)) if on_text else None

@@ -46,6 +46,8 @@ class AnswerMessage(Protocol):
     retry_after: Duration
     visual_tokens: int
     cached_tokens: int
+    recalled_tokens: int
+    earlier_turns: int
     dropped_pictures: int
 
 
@@ -56,6 +58,8 @@ class QuestionMessage(Protocol):
     question: str
     deadline: Duration
     max_tokens: int
+    ago: Duration
+    conversation: str
 
 
 class CameraState(Protocol):
@@ -81,6 +85,8 @@ class CameraState(Protocol):
     def newest_capture_ns(self) -> int | None: ...
     @property
     def cached_tokens(self) -> int: ...
+    @property
+    def remembered_s(self) -> float: ...
 
 
 M = TypeVar("M", bound=AnswerMessage)
@@ -118,6 +124,8 @@ def query_from_message(message: QuestionMessage) -> Query:
         question=message.question,
         camera=message.camera,
         deadline_ms=ms_from_duration(message.deadline),
+        conversation=message.conversation,
+        ago_s=ms_from_duration(message.ago) / 1e3,
         **limits,
     )
 
@@ -138,6 +146,8 @@ def fill_answer(message: M, answer: Answer, ros_now_ns: int, monotonic_now_ns: i
     message.retry_after = duration_from_ms(answer.retry_after_ms)
     message.visual_tokens = _cut(answer.visual_tokens, UINT32_MAX)
     message.cached_tokens = _cut(answer.cached_tokens, UINT32_MAX)
+    message.recalled_tokens = _cut(answer.recalled_tokens, UINT32_MAX)
+    message.earlier_turns = _cut(answer.earlier_turns, UINT32_MAX)
     message.dropped_pictures = _cut(answer.dropped_pictures, UINT32_MAX)
     return message
 
@@ -156,6 +166,7 @@ def status_message(camera: CameraState, ros_now_ns: int, monotonic_now_ns: int) 
     newest_ns = camera.newest_capture_ns
     message.newest_picture_age = duration_from_ns(-1 if newest_ns is None else monotonic_now_ns - newest_ns)
     message.cached_tokens = _cut(camera.cached_tokens, UINT32_MAX)
+    message.remembered = duration_from_ms(camera.remembered_s * 1e3)
     return message
 
 
