@@ -153,14 +153,25 @@ make_venv() { venv_usable || "$python" -m venv --clear "$venv"; }
 
 pip_install() { "$venv/bin/python" -m pip install --progress-bar off "$@"; }
 install_ros() { pip_install -r ros2_pkg/pip/requirements-ros.txt -r ros2_pkg/pip/requirements-ros-build.txt; }
-build_interfaces() {
-  local build=$logs/magno_interfaces
-  rm -rf "$build"
+# build_messages PACKAGE_FOLDER...: into the venv, as colcon would into a workspace.
+build_messages() {
+  local package build
   export PATH=$venv/bin:$PATH AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
-  cmake -S ros2_pkg/magno_interfaces -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-    -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$venv/bin/python" \
-    -DCMAKE_PROJECT_INCLUDE="$root/ros2_pkg/pip/wheel_paths.cmake" &&
-    cmake --build "$build" && cmake --install "$build"
+  for package in "$@"; do
+    build=$logs/$(basename "$package")
+    rm -rf "$build"
+    cmake -S "$package" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+      -DCMAKE_INSTALL_PREFIX="$venv" -DPython3_EXECUTABLE="$venv/bin/python" \
+      -DCMAKE_PROJECT_INCLUDE="$root/ros2_pkg/pip/wheel_paths.cmake" &&
+      cmake --build "$build" && cmake --install "$build" || return
+  done
+}
+# Messages of packages that a robot may have, built from definitions of our own: for tests of cameras that are topics.
+install_test_messages() {
+  [ "$(uname -m)" = x86_64 ] || return 0
+  hint="Run this again; if it fails alike, remove .venv first."
+  step messages "building the messages that cameras may speak, for tests (about half a minute)" \
+    "$(key ros2_pkg/pip tests/ros2_pkg/messages)" build_messages tests/ros2_pkg/messages/*_msgs
 }
 install_node() { pip_install --no-deps --no-build-isolation -e ros2_pkg/magno_ros; }
 
@@ -193,7 +204,7 @@ main() {
   hint="Is the package index reachable? Run this again."
   step ros "installing ROS 2 Jazzy's Python from wheels (about a minute)" "$ros" install_ros
   hint="Run this again; if it fails alike, remove .venv first."
-  step interfaces "building the ROS 2 interfaces (about 20 s)" "$ros $(key ros2_pkg/magno_interfaces)" build_interfaces
+  step interfaces "building the ROS 2 interfaces (about 20 s)" "$ros $(key ros2_pkg/magno_interfaces)" build_messages ros2_pkg/magno_interfaces
   if [ -e ros2_pkg/magno_ros/setup.py ]; then
     step node "installing the ROS 2 node (seconds)" \
       "$(cd ros2_pkg/magno_ros && key setup.py setup.cfg package.xml resource launch config)" install_node
@@ -203,5 +214,6 @@ main() {
 main
 if [ "${1:-}" = test ]; then
   install_test_packages
+  install_test_messages
   install_rtx
 fi

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("rclpy")
 
-from builtin_interfaces.msg import Duration
+from builtin_interfaces.msg import Duration, Time
 from magno_interfaces.action import Ask
 from magno_interfaces.msg import StreamStatus
 from magno_interfaces.srv import Query as QueryService
@@ -74,20 +74,22 @@ def test_none_is_a_zero_duration() -> None:
 def test_a_request_and_a_goal_make_the_same_query(
     camera: str, question: str, conversation: str, sec: int, nanosec: int, tokens: int
 ) -> None:
-    length = Duration(sec=sec, nanosec=nanosec)
+    length, at = Duration(sec=sec, nanosec=nanosec), Time(sec=abs(sec) % 2**31, nanosec=nanosec)
     fields = {
         "camera": camera,
         "question": question,
         "conversation": conversation,
         "max_tokens": tokens,
         "deadline": length,
-        "ago": length,
+        "at": at,
     }
-    query = query_from_message(QueryService.Request(**fields))
-    assert query == query_from_message(Ask.Goal(**fields))
+    now_ns = (abs(sec) % 2**31 + 5) * S + nanosec
+    query = query_from_message(QueryService.Request(**fields), now_ns)
+    assert query == query_from_message(Ask.Goal(**fields), now_ns)
     assert (query.question, query.camera, query.conversation) == (question, camera, conversation)
     assert query.deadline_ms == pytest.approx(sec * 1e3 + nanosec / 1e6)
-    assert query.ago_s == pytest.approx(sec + nanosec / 1e9)
+    assert query.ago_s == (5.0 if at != Time() else 0.0)
+    assert query_from_message(QueryService.Request(**fields), 0).ago_s == 0.0  # a moment to come is now
     assert query.max_tokens == (tokens or Query("").max_tokens)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import rclpy
 from action_msgs.msg import GoalStatus
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from magno_interfaces.action import Ask
@@ -29,7 +30,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from magno.runtime.units import MagnoError
-from magno_ros.conversions import duration_from_ms
+from magno_ros.conversions import duration_from_ms, time_from_ns
 from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
 
 PATIENCE_S = 2.0  # beyond a question's deadline
@@ -107,7 +108,7 @@ class MagnoClient:
             camera=camera,
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
-            ago=duration_from_ms(ago_s * 1e3),
+            at=self._ago(ago_s),
             conversation=conversation,
         )
         return self._call(self._query, request, "query", max(0.0, deadline_s) + patience_s)
@@ -129,7 +130,7 @@ class MagnoClient:
             camera=camera,
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
-            ago=duration_from_ms(ago_s * 1e3),
+            at=self._ago(ago_s),
             conversation=conversation,
         )
         self._await_ready(self._ask.server_is_ready, "ask")
@@ -142,6 +143,12 @@ class MagnoClient:
                 f"{self.target}/ask wanted to take the goal, found it rejected; see the node's log."
             )
         return Asking(handle, f"{self.target}/ask", max(0.0, deadline_s) + PATIENCE_S)
+
+    def _ago(self, seconds: float) -> Time:
+        """A moment on this client's clock, which should be the node's; 0 seconds: none."""
+        if not seconds:
+            return Time()
+        return time_from_ns(self._node.get_clock().now().nanoseconds - int(seconds * 1e9))
 
     def change_state(self, transition: str, timeout_s: float = LIFECYCLE_S) -> bool:
         """configure, activate, deactivate, cleanup; False: the node did not do it, and its log says why."""

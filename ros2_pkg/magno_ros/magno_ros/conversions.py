@@ -58,7 +58,7 @@ class QuestionMessage(Protocol):
     question: str
     deadline: Duration
     max_tokens: int
-    ago: Duration
+    at: Time
     conversation: str
 
 
@@ -117,29 +117,34 @@ def time_from_ns(time_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def query_from_message(message: QuestionMessage) -> Query:
-    """A question as the engine takes it; 0 max_tokens is the engine's default."""
+def query_from_message(message: QuestionMessage, ros_now_ns: int) -> Query:
+    """A question as the engine takes it; 0 max_tokens is the engine's default. A moment to come is now."""
+    at_ns = message.at.sec * NS_PER_S + message.at.nanosec
     limits = {"max_tokens": message.max_tokens} if message.max_tokens else {}
     return Query(
         question=message.question,
         camera=message.camera,
         deadline_ms=ms_from_duration(message.deadline),
         conversation=message.conversation,
-        ago_s=ms_from_duration(message.ago) / 1e3,
+        ago_s=max(0, ros_now_ns - at_ns) / NS_PER_S if at_ns else 0.0,
         **limits,
     )
 
 
-def fill_answer(message: M, answer: Answer, ros_now_ns: int, monotonic_now_ns: int) -> M:
+def fill_answer(
+    message: M, answer: Answer, ros_now_ns: int, monotonic_now_ns: int, *, stamped: bool = False
+) -> M:
     """Write an answer into a response or result, and return that.
 
-    The two clocks are read together: a capture time is monotonic, its stamp that long ago on the ROS clock.
+    The two clocks are read together: a capture time is monotonic, its stamp that long ago on the ROS clock. Of a
+    `stamped` camera a picture's time in the stream is its stamp.
     """
     message.answer = _sendable(answer.text)
     message.outcome = OUTCOMES[answer.outcome]
     message.error_msg = _sendable(answer.error)
     if answer.frame_capture_ns is not None:
-        message.stamp = time_from_ns(ros_now_ns - (monotonic_now_ns - answer.frame_capture_ns))
+        captured_ns = ros_now_ns - (monotonic_now_ns - answer.frame_capture_ns)
+        message.stamp = time_from_ns(answer.frame_pts_ns or 0 if stamped else captured_ns)
         message.age = duration_from_ms(answer.age_ms)
     message.time_to_first_token = duration_from_ms(answer.ttft_ms)
     message.latency = duration_from_ms(answer.latency_ms)

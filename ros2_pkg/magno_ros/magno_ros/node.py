@@ -31,6 +31,7 @@ from magno_ros.parameters import (
 )
 from magno_ros.qos import STATUS_QOS
 from magno_ros.questions import Questions
+from magno_ros.topics import TopicCamera
 
 STATUS_PERIOD_S = 1.0
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
@@ -61,6 +62,7 @@ class MagnoNode(LifecycleNode):
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._cameras: Mapping[str, CameraConfig] = {}
+        self._topics: dict[str, TopicCamera] = {}
         self._active = False
         declare_parameters(self, EngineConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -68,7 +70,7 @@ class MagnoNode(LifecycleNode):
         self._timer = self.create_timer(
             STATUS_PERIOD_S, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
-        self._questions = Questions(self, self._engine_or_reason)
+        self._questions = Questions(self, self._engine_or_reason, self._is_stamped)
         guard_transitions(self)
 
     @told
@@ -87,13 +89,15 @@ class MagnoNode(LifecycleNode):
         begun: list[str] = []
         try:
             for name, camera in self._cameras.items():
-                self._engine.watch(
-                    name, camera.url, loop=camera.loop, pace=camera.pace, transport=camera.transport
-                )
+                if camera.topic:
+                    self._topics[name] = TopicCamera(self, self._engine, name, camera)
+                else:
+                    self._engine.watch(
+                        name, camera.url, loop=camera.loop, pace=camera.pace, transport=camera.transport
+                    )
                 begun.append(name)
         except MagnoError:
-            for name in begun:
-                self._engine.unwatch(name)
+            self._unwatch(begun)
             raise
         self._active = True
         self.get_logger().info(f"Watching {', '.join(begun) or 'no camera'}.")
@@ -123,6 +127,8 @@ class MagnoNode(LifecycleNode):
         """Free the model and the cameras; questions under way get their outcome."""
         with self._lock:
             engine, self._engine, self._active = self._engine, None, False
+        while self._topics:
+            self._topics.popitem()[1].close()
         if engine is not None:
             engine.close()
 
@@ -133,16 +139,25 @@ class MagnoNode(LifecycleNode):
 
     def _stop_watching(self) -> None:
         self._active = False
+        self._unwatch(list(self._cameras))
+
+    def _unwatch(self, names: list[str]) -> None:
         with self._lock:
             engine = self._engine
-        for name in self._cameras if engine is not None else ():
-            engine.unwatch(name)
+        for name in names:
+            if (topic := self._topics.pop(name, None)) is not None:
+                topic.close()
+            if engine is not None:
+                engine.unwatch(name)
 
     def _engine_or_reason(self) -> Engine | str:
         with self._lock:
             if self._engine is not None and self._active:
                 return self._engine
             return f"The node {self.get_fully_qualified_name()} is not active; activate it, then ask again."
+
+    def _is_stamped(self, camera: str) -> bool:
+        return (camera or next(iter(self._cameras), "")) in self._topics
 
     def _publish_status(self) -> None:
         engine = self._engine_or_reason()

@@ -23,6 +23,13 @@ ROS_OWN = ("use_sim_time", "start_type_description_service")
 ROS_OWN_PREFIX = "qos_overrides."
 PACES = ("live", "fast")
 TRANSPORTS = ("tcp", "udp")
+TOPIC_TYPES = (
+    "sensor_msgs/msg/CompressedImage",
+    "sensor_msgs/msg/Image",
+    "foxglove_msgs/msg/CompressedVideo",
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
+)
+FORMATS = ("h264", "jpeg")
 CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -32,16 +39,26 @@ class ParameterError(SpecError):
 
 @dataclass(frozen=True, slots=True)
 class CameraConfig:
-    """One camera: the parameters `<name>.url`, `<name>.loop`, `<name>.pace` and `<name>.transport`."""
+    """One camera: the parameters `<name>.url`, `<name>.topic` and so on. It has one of these two."""
 
-    url: str  # a file, rtsp://... or another kind that the engine's table of sources has
+    url: str = ""  # a file, rtsp://... or another kind that the engine's table of sources has
     loop: bool = False  # begin again at the end
     pace: str = "live"  # "live": the clip's own rate; "fast": as fast as it can be read
     transport: str = "tcp"  # of RTSP: "tcp" loses nothing, "udp" waits for nothing
 
+    topic: str = ""  # that its pictures come on; relative names are the node's
+    type: str = TOPIC_TYPES[0]  # of the topic
+    format: str = FORMATS[0]  # of a CompressedImage
+    reliable: bool = False  # wait for what was lost on the way: only from publishers that are reliable too
+
     def __post_init__(self) -> None:
-        if not self.url:
-            raise ParameterError("url wants a file or a camera, found nothing.")
+        if bool(self.url) == bool(self.topic):
+            found = "both" if self.url else "neither"
+            raise ParameterError(f"A camera wants a url (a file or a camera) or a topic, found {found}.")
+        for name, known in (("type", TOPIC_TYPES), ("format", FORMATS)):
+            if getattr(self, name) not in known:
+                told = str(getattr(self, name))[:80]
+                raise ParameterError(f"{name} wants one of {', '.join(known)}, found {told!r}.")
         if self.pace not in PACES:
             raise ParameterError(f"pace wants one of {', '.join(PACES)}, found {self.pace[:80]!r}.")
         if self.transport not in TRANSPORTS:
@@ -77,6 +94,13 @@ def declare_cameras(node: Node) -> None:
     for name in names if isinstance(names, (list, tuple)) else ():
         if CAMERA_NAME.fullmatch(str(name)):
             _declare(node, f"{name}.url", "", ParameterDescriptor(description="what to watch"))
+            _declare(node, f"{name}.topic", "", ParameterDescriptor(description="or the topic to watch"))
+            types = ParameterDescriptor(description=f"of the topic: {', '.join(TOPIC_TYPES)}")
+            _declare(node, f"{name}.type", TOPIC_TYPES[0], types)
+            formats = ParameterDescriptor(description=f"of a CompressedImage: {' or '.join(FORMATS)}")
+            _declare(node, f"{name}.format", FORMATS[0], formats)
+            reliable = ParameterDescriptor(description="whether the topic is waited for where some was lost")
+            _declare(node, f"{name}.reliable", False, reliable)
             _declare(node, f"{name}.loop", False, ParameterDescriptor(description="begin again at the end"))
             _declare(node, f"{name}.pace", "live", ParameterDescriptor(description=" or ".join(PACES)))
             transports = ParameterDescriptor(description=f"of RTSP: {' or '.join(TRANSPORTS)}")

@@ -22,7 +22,7 @@ from rclpy.node import Node
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.units import Query as Question
-from magno_ros.conversions import AnswerMessage, fill_answer, query_from_message
+from magno_ros.conversions import AnswerMessage, QuestionMessage, fill_answer, query_from_message
 from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS
 
 QUESTIONS_AT_ONCE = 32
@@ -40,8 +40,11 @@ BUSY = Answer(
 class Questions:
     """Owns `~/query` and `~/ask`. Every question gets exactly one outcome, in bounded time."""
 
-    def __init__(self, node: Node, engine_or_reason: Callable[[], Engine | str]) -> None:
-        self._node = node
+    def __init__(
+        self, node: Node, engine_or_reason: Callable[[], Engine | str], stamped: Callable[[str], bool]
+    ) -> None:
+        """`stamped` tells whether the times of a camera's stream are its pictures' stamps."""
+        self._node, self._stamped = node, stamped
         self._engine_or_reason = engine_or_reason
         self._free = threading.BoundedSemaphore(QUESTIONS_AT_ONCE)
         self._asked: dict[bytes, Asked] = {}
@@ -68,7 +71,8 @@ class Questions:
         self._node.destroy_service(self._service)
 
     def _on_query(self, request: Query.Request, response: Query.Response) -> Query.Response:
-        return self._fill(response, self._answer(query_from_message(request), Asked()))
+        question = self._question(request)
+        return self._fill(response, question, self._answer(question, Asked()))
 
     def _on_goal(self, goal: ServerGoalHandle) -> Ask.Result:
         asked = Asked(goal)
@@ -77,10 +81,11 @@ class Questions:
         try:
             if goal.is_cancel_requested:  # before it was ours to cancel
                 asked.cancel()
-            answer = self._answer(query_from_message(goal.request), asked)
+            question = self._question(goal.request)
+            answer = self._answer(question, asked)
         finally:
             del self._asked[key]
-        result = self._fill(Ask.Result(), answer)
+        result = self._fill(Ask.Result(), question, answer)
         if asked.cancelled and answer.outcome is not Outcome.COMPLETE and _seen_as_cancelled(goal):
             goal.canceled()
         elif answer.outcome in (Outcome.COMPLETE, Outcome.PARTIAL):
@@ -118,9 +123,12 @@ class Questions:
         finally:
             self._free.release()
 
-    def _fill(self, message: Any, answer: Answer) -> Any:
-        ros_now_ns = self._node.get_clock().now().nanoseconds
-        filled: AnswerMessage = fill_answer(message, answer, ros_now_ns, time.monotonic_ns())
+    def _question(self, message: QuestionMessage) -> Question:
+        return query_from_message(message, self._node.get_clock().now().nanoseconds)
+
+    def _fill(self, message: Any, question: Question, answer: Answer) -> Any:
+        ros_now_ns, stamped = self._node.get_clock().now().nanoseconds, self._stamped(question.camera)
+        filled: AnswerMessage = fill_answer(message, answer, ros_now_ns, time.monotonic_ns(), stamped=stamped)
         return filled
 
 

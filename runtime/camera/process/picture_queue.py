@@ -49,8 +49,8 @@ class NewestPictures:
         self._closed = False
         self.dropped = 0
 
-    def put(self, pixels: np.ndarray, pts_ns: int) -> bool:
-        """Take a copy of one picture, (H, W, 3) uint8 RGB or (H, W) uint8 grey, captured now.
+    def put(self, pixels: np.ndarray, pts_ns: int, capture_ns: int | None = None) -> bool:
+        """Take a copy of one picture, (H, W, 3) uint8 RGB or (H, W) uint8 grey, captured now or at `capture_ns`.
 
         Callable from any thread, never waits. False: it was dropped, since the queue is closed or its time is not
         after the last one's. Raises CameraError for what is no picture.
@@ -60,7 +60,8 @@ class NewestPictures:
             fault = f"A picture's time wants whole nanoseconds of 64 bits, found {pts_ns!r:.40}. Convert it first."
         if fault is not None:
             raise CameraError(fault)
-        picture = Picture(pixels.copy(order="C"), int(pts_ns), self._clock.now_ns())
+        captured_ns = self._clock.now_ns() if capture_ns is None else capture_ns
+        picture = Picture(pixels.copy(order="C"), int(pts_ns), captured_ns)
         with self._changed:
             if self._closed or (self._last_ns is not None and pts_ns <= self._last_ns):
                 self.dropped += 1

@@ -1,0 +1,72 @@
+"""Messages with pictures -> arrays. Knows no node."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from sensor_msgs.msg import CompressedImage, Image
+
+from magno.runtime.camera.process.picture_queue import is_size
+from magno.runtime.units import MagnoError
+
+# sensor_msgs/image_encodings -> channels as they lie in memory, and how they become RGB.
+ENCODINGS: dict[str, tuple[int, tuple[int, ...]]] = {
+    "rgb8": (3, (0, 1, 2)),
+    "bgr8": (3, (2, 1, 0)),
+    "8uc3": (3, (2, 1, 0)),  # OpenCV's order, as cv_bridge has it
+    "rgba8": (4, (0, 1, 2)),
+    "bgra8": (4, (2, 1, 0)),
+    "mono8": (1, ()),
+    "8uc1": (1, ()),
+}
+MAX_JPEG_BYTES = 16 << 20
+
+
+class PictureError(MagnoError):
+    """A message that is no picture; its text goes on after "a message of TOPIC"."""
+
+
+def pixels_of(message: Image) -> np.ndarray:
+    """(H, W, 3) uint8 RGB or (H, W) uint8 grey of a message. Raises PictureError."""
+    told = str(message.encoding).lower()
+    if told not in ENCODINGS:
+        raise PictureError(f"wants an encoding of {', '.join(ENCODINGS)}, found {told[:40]!r}.")
+    channels, order = ENCODINGS[told]
+    height, width, step = int(message.height), int(message.width), int(message.step)
+    if not is_size(width, height) or step < width * channels or len(message.data) < step * height:
+        raise PictureError(
+            f"wants {width}x{height} {told} in rows of {step} bytes, found {len(message.data)} bytes in all."
+        )
+    rows = np.frombuffer(message.data, np.uint8, step * height).reshape(height, step)[:, : width * channels]
+    if not order:
+        return rows
+    return rows.reshape(height, width, channels)[..., list(order)]
+
+
+class Jpeg:
+    """Decodes the JPEG pictures of one topic."""
+
+    def __init__(self) -> None:
+        self._context: VideoCodecContext | None = None
+
+    def pixels(self, message: CompressedImage) -> np.ndarray:
+        """(H, W, 3) uint8 RGB of a message. Raises PictureError."""
+        data = bytes(message.data)
+        if not data.startswith(b"\xff\xd8") or len(data) > MAX_JPEG_BYTES:
+            raise PictureError(
+                f"wants a JPEG of {MAX_JPEG_BYTES >> 20} MiB at most, found {len(data)} bytes of format "
+                f"{str(message.format)[:40]!r}."
+            )
+        context = self._context or av.CodecContext.create("mjpeg", "r")
+        assert isinstance(context, VideoCodecContext)
+        self._context = context
+        try:
+            frames = context.decode(av.Packet(data))
+        except (av.FFmpegError, ValueError) as error:
+            self._context = None
+            raise PictureError(f"wants a JPEG, found one that cannot be decoded ({error}).") from error
+        if not frames or not is_size(frames[-1].width, frames[-1].height):
+            raise PictureError("wants a JPEG with a picture of a camera's size, found none.")
+        pixels: np.ndarray = frames[-1].to_ndarray(format="rgb24")
+        return pixels

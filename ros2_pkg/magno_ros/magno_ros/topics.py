@@ -1,0 +1,118 @@
+"""Cameras that are topics: what a publisher sends goes into the engine as it comes. Knows no question.
+
+H.264 goes straight into the model's front end, as the camera's encoder made it; pictures are encoded in the reader
+process for their motion. The callback copies and hands over, and never waits. A stream's time is the stamps': a picture
+is known again by it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from magno.runtime.camera.process.picture_queue import NewestPictures
+from magno.runtime.camera.process.unit_queue import UnitQueue
+from magno.runtime.engine import Engine
+from magno.runtime.units import AccessUnit, MagnoError
+from magno_ros.parameters import TOPIC_TYPES, CameraConfig, ParameterError
+from magno_ros.pictures import Jpeg, PictureError, pixels_of
+
+NS_PER_S = 1_000_000_000
+# Best effort is what both kinds of publishers are compatible with. What is lost on the way breaks the chain.
+DEPTH = 64  # a GOP of packets that come at once, after a key picture of several datagrams
+OLDEST_S = 60.0  # a stamp further from now than this is of another clock
+COMPLAIN_S = 10.0
+
+
+class TopicCamera:
+    """One camera's subscription, and the queue that the engine takes from. `close` ends both."""
+
+    def __init__(self, node: Node, engine: Engine, name: str, config: CameraConfig) -> None:
+        """Raises MagnoError."""
+        self._node, self._name, self._config = node, name, config
+        kind = message_class(config.type)
+        self._take = self._taker(engine)
+        reliability = ReliabilityPolicy.RELIABLE if config.reliable else ReliabilityPolicy.BEST_EFFORT
+        self._subscription = node.create_subscription(
+            kind,
+            config.topic,
+            self._on_message,
+            QoSProfile(
+                history=HistoryPolicy.KEEP_LAST,
+                depth=DEPTH,
+                reliability=reliability,
+                durability=DurabilityPolicy.VOLATILE,
+            ),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+
+    def close(self) -> None:
+        """No more is taken. The engine's camera is the caller's to unwatch."""
+        self._node.destroy_subscription(self._subscription)
+        self._queue.close()
+
+    def _taker(self, engine: Engine) -> Callable[[Any, int], None]:
+        self._queue: UnitQueue | NewestPictures
+        is_image = self._config.type == "sensor_msgs/msg/Image"
+        if not is_image and self._config.format == "h264":
+            self._queue = units = engine.watch_units(self._name)
+            return lambda message, stamp_ns: self._put_unit(units, message, stamp_ns)
+        self._queue = pictures = engine.watch_pictures(self._name)
+        pixels = pixels_of if is_image else Jpeg().pixels
+        return lambda message, stamp_ns: self._put_picture(pictures, pixels(message), stamp_ns)
+
+    def _put_unit(self, units: UnitQueue, message: Any, stamp_ns: int) -> None:
+        told = format_of(message)
+        if not told or "264" not in told:
+            raise PictureError(f"wants H.264, found the format {told[:40]!r}: set {self._name}.format.")
+        units.put(AccessUnit(bytes(message.data), stamp_ns, self._captured_ns(stamp_ns)))
+
+    def _put_picture(self, pictures: NewestPictures, pixels: Any, stamp_ns: int) -> None:
+        pictures.put(pixels, stamp_ns, self._captured_ns(stamp_ns))
+
+    def _captured_ns(self, stamp_ns: int) -> int:
+        """The stamp on this machine's clock; now, where the stamp is of another."""
+        now_ns = time.monotonic_ns()
+        age_ns = self._node.get_clock().now().nanoseconds - stamp_ns
+        return now_ns - age_ns if 0 <= age_ns < OLDEST_S * NS_PER_S else now_ns
+
+    def _on_message(self, message: Any) -> None:
+        stamp = message.timestamp if hasattr(message, "timestamp") else message.header.stamp
+        stamp_ns = stamp.sec * NS_PER_S + stamp.nanosec or self._node.get_clock().now().nanoseconds
+        try:
+            self._take(message, stamp_ns)
+        except MagnoError as fault:
+            self._complain(str(fault))
+        except Exception as fault:  # a stranger's message never takes the node with it
+            self._complain(f"cannot be taken: {fault!r}.")
+
+    def _complain(self, fault: str) -> None:
+        self._node.get_logger().warning(
+            f"Camera {self._name}: a message of {self._config.topic} {fault}",
+            throttle_duration_sec=COMPLAIN_S,
+        )
+
+
+def message_class(name: str) -> Any:
+    """The class of a message type such as "sensor_msgs/msg/Image". Raises ParameterError."""
+    package, _, kind = name.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), kind)
+    except ImportError as error:
+        raise ParameterError(
+            f"A topic of {name} wants the package {package}, found none installed. Install it "
+            f"(ros-DISTRO-{package.replace('_', '-')}), or use one of {', '.join(TOPIC_TYPES)}."
+        ) from error
+
+
+def format_of(message: Any) -> str:
+    """What a message says of its coding: CompressedImage and CompressedVideo in `format`, FFMPEGPacket in `encoding`,
+    which may be "h264;yuv420p" or the name of an encoder such as "libx264"."""
+    told = getattr(message, "format", None)
+    return str(getattr(message, "encoding", "") if told is None else told).lower().split(";")[0].strip()
