@@ -31,10 +31,15 @@ BENCHES = {
         "magno.calibration.encoders",
         "an encoder's step: torch, ONNX Runtime, and ONNX Runtime in INT8",
     ),
+    "ingest": (
+        "magno.calibration.ingest",
+        "720p video as fast as it can be taken in: how many times real time",
+    ),
     "malformed": (
         "magno.calibration.malformed.bench",
         "malformed files through every loader: refused at once, in one sentence",
     ),
+    "memory": ("magno.calibration.memory", "a million pictures of one stream: memory that stays as it is"),
     "mutants": (
         "magno.calibration.mutants",
         "damaged streams: nothing may fail, and no broken chain seem sound",

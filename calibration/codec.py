@@ -16,15 +16,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 from rich.table import Table
 
 from magno.calibration.codec_passes import EnginePass, Pass, engine_passes, passes
 from magno.calibration.codec_rival import Rival, RivalError
+from magno.calibration.made_clips import MADE, RATE, resized
 from magno.runtime.bundle import open_bundle
 from magno.runtime.clock import NS_PER_MS
 from magno.runtime.units import MagnoError
@@ -32,7 +31,6 @@ from magno.runtime.units import MagnoError
 CLIP = Path("tests/clips/bunny_h264.mp4")
 OTHER_CLIP = Path("tests/clips/bunny_mpeg4.mp4")
 LARGE = (1920, 1080)
-RATE = 30  # pictures a second that the front end has to keep up with
 MAX_RATIO, MAX_SHARE = 0.8, 0.25
 PLAIN, WITH_PIXELS = "extractor, vectors only", "extractor, as it comes (BGR pictures)"
 ARRAY, GRID = "vectors only, as an array", "vectors only, on the grid"
@@ -157,35 +155,13 @@ def report(figures: dict[str, Any]) -> Table:
 
 def _clips(clip: Path, folder: Path, pictures: int) -> list[Clip]:
     large = folder / "large.mp4"
-    _enlarge(clip, large, pictures)
-    made = (
-        f"{clip.name} enlarged (bicubic) and coded anew: x264, veryfast, crf 23, 1 reference, no B-pictures"
-    )
+    resized(clip, large, LARGE, pictures)
+    made = f"{clip.name} enlarged (bicubic) and {MADE}"
     return [
         Clip("720p H.264", clip, "", MAX_RATIO, MAX_SHARE),
         Clip("1080p H.264", large, made, MAX_RATIO, float("inf")),
         Clip("720p MPEG-4", OTHER_CLIP, "", float("inf"), MAX_SHARE),
     ]
-
-
-def _enlarge(clip: Path, large: Path, pictures: int) -> None:
-    try:
-        with av.open(str(clip)) as source, av.open(str(large), "w") as out:
-            stream = out.add_stream("libx264", rate=Fraction(RATE))
-            stream.width, stream.height = LARGE
-            stream.pix_fmt, stream.gop_size = "yuv420p", 250
-            stream.options = {"preset": "veryfast", "crf": "23", "x264-params": "ref=1:bframes=0"}
-            for count, frame in enumerate(source.decode(video=0)):
-                if count == pictures:
-                    break
-                scaled = frame.reformat(*LARGE, "yuv420p", interpolation="BICUBIC")
-                scaled.pts, scaled.time_base = count, Fraction(1, RATE)
-                out.mux(stream.encode(scaled))
-            out.mux(stream.encode(None))
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise CodecBenchError(
-            f"Wanted to enlarge {clip} with x264, found that it fails ({error})."
-        ) from error
 
 
 @contextmanager

@@ -104,7 +104,7 @@ class FileSource:
                 decode_ns = pts_ns if packet.dts is None else int((packet.dts - start) * tick_ns)
                 following_ns = pts_ns + step_ns
                 until_s = self._request.until_s
-                if until_s is not None and decode_ns > until_s * NS_PER_S:
+                if until_s is not None and offset_ns + decode_ns > until_s * NS_PER_S:
                     return
                 unit = AccessUnit(bytes(packet), offset_ns + pts_ns, 0, bool(packet.is_keyframe))
                 yield unit, offset_ns + max(decode_ns, 0)

@@ -51,9 +51,10 @@ class CameraRequest:
             raise CameraError(
                 f"A rate wants {MIN_RATE:g} to {MAX_RATE:g} pictures a second, found {self.rate}."
             )
-        if self.loop and self.pace == "fast":
+        if self.loop and self.pace == "fast" and self.until_s is None:
             raise CameraError(
-                "A loop wants the pace live, found fast, which would never end: leave one of them out."
+                "A loop wants the pace live, found fast, which would never end: leave one of them out, or say until "
+                "when."
             )
 
 

@@ -164,6 +164,12 @@ def test_loop_goes_on_in_time_and_in_pts(short_clip: Path) -> None:
     assert [unit.is_key for unit in units[:13]] == [True, *[False] * 5] * 2 + [True]
 
 
+def test_a_loop_may_be_fast_where_it_has_an_end(short_clip: Path) -> None:
+    pictures = 15  # the clip has six
+    request = CameraRequest(str(short_clip), 16, "fast", loop=True, until_s=(pictures - 0.5) / FPS)
+    assert len(units_of(request, ReplayClock())) == pictures
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
