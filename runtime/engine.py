@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -57,8 +58,12 @@ class Engine:
         language: LanguageModel,
         clock: Clock,
         tracer: Tracer = NO_TRACE,
+        identity: str = "",
     ) -> None:
+        """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256."""
+        self.identity = identity
         self._tracer, self._numbers = tracer, itertools.count(1)
+        self._outcomes: Counter[Outcome] = Counter()
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
@@ -93,7 +98,8 @@ class Engine:
                 fault = check_budget(language, bundle.spec, config.budget_tokens)
                 if fault is not None:
                     raise EngineError(fault)
-                return cls(config, bundle.spec, encoder, language, clock or WallClock(), tracer)
+                identity = f"{bundle.spec.name} {bundle.manifest_sha256[:12]}"
+                return cls(config, bundle.spec, encoder, language, clock or WallClock(), tracer, identity)
             except BaseException:
                 language.close()
                 raise
@@ -210,6 +216,14 @@ class Engine:
             )
         return self._asker.add(query, rule, on_event)
 
+    def outcomes(self) -> dict[Outcome, int]:
+        """How many questions had which outcome since it was opened, standing ones among them."""
+        return {outcome: self._outcomes[outcome] for outcome in Outcome}
+
+    def cache(self) -> tuple[int, int]:
+        """Tokens that the KV cache holds, and how many it can."""
+        return self._language.used_tokens, self._language.capacity_tokens
+
     def conversations(self) -> ConversationsStatus:
         """How many conversations (see Query.conversation) are remembered, and what was forgotten."""
         with self._scheduler.wake:
@@ -224,7 +238,9 @@ class Engine:
         self, query: Query, on_text: Callable[[str], None] | None, *, standing: bool = False
     ) -> Ticket:
         trail = self._tracer.trail(f"question {next(self._numbers)}")
-        ticket = Ticket(query, self._clock.now_ns(), on_text, standing=standing, trail=trail)
+        ticket = Ticket(
+            query, self._clock.now_ns(), on_text, standing=standing, trail=trail, counts=self._outcomes
+        )
         fault = check_query(query)
         if fault is not None:
             ticket.settle(immediate(ticket, self._clock, Outcome.FAILED, fault))

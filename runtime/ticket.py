@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 from magno.runtime.trace import NO_TRAIL, Trail
-from magno.runtime.units import Answer, Query
+from magno.runtime.units import Answer, Outcome, Query
+
+COUNTING = threading.Lock()  # questions are settled on the engine's thread and on those of who ask
 
 log = logging.getLogger("magno.engine")
 
@@ -23,9 +26,12 @@ class Ticket:
         *,
         standing: bool = False,
         trail: Trail = NO_TRAIL,
+        counts: Counter[Outcome] | None = None,
     ) -> None:
-        """`standing`: nobody waits for it; it gives way to every question that somebody waits for."""
+        """`standing`: nobody waits for it; it gives way to every question that somebody waits for. Its outcome is
+        added to `counts`."""
         self.query, self.arrival_ns, self.standing, self.trail = query, arrival_ns, standing, trail
+        self._counts = counts
         self.earlier_turns = 0  # of its conversation, that are in its prompt
         self._on_text = on_text
         self._done = threading.Event()
@@ -79,6 +85,9 @@ class Ticket:
             if self._answer is not None:
                 return False
             self._answer = answer
+        if self._counts is not None:
+            with COUNTING:
+                self._counts[answer.outcome] += 1
         self.trail.lap(
             "outcome",
             outcome=answer.outcome.value,

@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from magno_interfaces.msg import StreamStatus
+from diagnostic_msgs.msg import DiagnosticArray
+from magno_interfaces.msg import Event, StreamStatus
 from magno_interfaces.srv import Query
 
 from magno_ros.client import ClientError, MagnoClient
@@ -37,8 +38,10 @@ def until(true: Callable[[], object]) -> None:
 class Robot:
     """A node, a client and what the client has heard."""
 
-    def __init__(self, node: NodeProcess, client: MagnoClient, heard: list[StreamStatus]) -> None:
-        self.node, self.client, self.heard = node, client, heard
+    def __init__(
+        self, node: NodeProcess, client: MagnoClient, heard: list[StreamStatus], events: list[Event]
+    ) -> None:
+        self.node, self.client, self.heard, self.events = node, client, heard, events
 
     def go(self, *transitions: str) -> None:
         for transition in transitions:
@@ -55,14 +58,14 @@ class Robot:
 
 @contextmanager
 def robot(folder: Path, **parameters: object) -> Iterator[Robot]:
-    heard: list[StreamStatus] = []
+    heard, events = list[StreamStatus](), list[Event]()
     dotted = {name.replace("__", "."): value for name, value in parameters.items()}
     name = f"magno_{uuid.uuid4().hex[:8]}"
     os.environ.update(loopback_environment())  # a domain each: discovery among many takes seconds
     with ExitStack() as stack:
         node = stack.enter_context(NodeProcess(dotted, folder / "node.log", name))
-        client = stack.enter_context(MagnoClient(name, on_status=heard.append))
-        yield Robot(node, client, heard)
+        client = stack.enter_context(MagnoClient(name, on_status=heard.append, on_event=events.append))
+        yield Robot(node, client, heard, events)
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +111,35 @@ def test_a_conversation_goes_on(active: Robot) -> None:
         for name in names
     ]
     assert turns == [0, 1, 0, 2]
+
+
+def test_a_standing_question_tells_what_changed(active: Robot) -> None:
+    number = active.client.watch(QUESTION, camera="front", every_s=0.2, on_motion=False)
+    until(lambda: any(event.id == number for event in active.events))
+    first = next(event for event in active.events if event.id == number)
+    assert (first.camera, first.question, first.previous_answer) == ("front", QUESTION, "")
+    assert abs(first.header.stamp.sec - time.time()) < SOON_S and first.stamp.sec <= first.header.stamp.sec
+    assert active.client.unwatch(number) and not active.client.unwatch(number)
+    with pytest.raises(ClientError, match="wants text"):
+        active.client.watch(" ", camera="front")
+    with pytest.raises(ClientError, match="watches front"):
+        active.client.watch(QUESTION, camera="back")
+
+
+def test_diagnostics_tell_of_the_engine_and_of_each_camera(active: Robot) -> None:
+    heard: list[DiagnosticArray] = []
+    node = active.client._node  # a robot's own would do as well
+    subscription = node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
+    until(lambda: heard)
+    node.destroy_subscription(subscription)
+    engine, camera = heard[0].status
+    assert engine.name.endswith(": engine") and camera.name.endswith(": camera front")
+    assert "tiny" in {value.key: value.value for value in engine.values}["model"]
+
+
+def test_cameras_are_listed(active: Robot) -> None:
+    (camera,) = active.client.cameras()
+    assert camera.camera == "front" and camera.pictures_received > 0
 
 
 def test_the_action_tells_the_text_as_it_comes(active: Robot) -> None:

@@ -21,8 +21,8 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from magno_interfaces.action import Ask
-from magno_interfaces.msg import StreamStatus
-from magno_interfaces.srv import Query
+from magno_interfaces.msg import Event, StreamStatus
+from magno_interfaces.srv import ListCameras, Query, Unwatch, Watch
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -31,7 +31,7 @@ from rclpy.task import Future
 
 from magno.runtime.units import MagnoError
 from magno_ros.conversions import duration_from_ms, time_from_ns
-from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
+from magno_ros.qos import EVENTS_QOS, FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
 
 PATIENCE_S = 2.0  # beyond a question's deadline
 DISCOVERY_S = 10.0  # Fast DDS finds some peers only at its third second
@@ -47,7 +47,12 @@ class ClientError(MagnoError):
 class MagnoClient:
     """Talks to one magno node. Owns a context, a node and a thread; thread-safe."""
 
-    def __init__(self, node: str = "/magno", on_status: Callable[[StreamStatus], None] | None = None) -> None:
+    def __init__(
+        self,
+        node: str = "/magno",
+        on_status: Callable[[StreamStatus], None] | None = None,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
         self.target = "/" + node.strip("/")
         self._context = Context()
         rclpy.init(context=self._context)
@@ -67,6 +72,11 @@ class MagnoClient:
             self._node.create_subscription(
                 StreamStatus, f"{self.target}/stream_status", on_status, STATUS_QOS
             )
+        self._watch = self._node.create_client(Watch, f"{self.target}/watch")
+        self._unwatch = self._node.create_client(Unwatch, f"{self.target}/unwatch")
+        self._list = self._node.create_client(ListCameras, f"{self.target}/list_cameras")
+        if on_event is not None:
+            self._node.create_subscription(Event, f"{self.target}/events", on_event, EVENTS_QOS)
         # Last: what the node knows of it, it knows of all made before, since discovery goes in order.
         self._state = self._node.create_client(GetState, f"{self.target}/get_state")
         self._met = False
@@ -149,6 +159,31 @@ class MagnoClient:
         if not seconds:
             return Time()
         return time_from_ns(self._node.get_clock().now().nanoseconds - int(seconds * 1e9))
+
+    def watch(self, question: str, *, camera: str = "", every_s: float = 1.0, on_motion: bool = True) -> int:
+        """Begin a standing question; its number, by which `on_event` hears of its answers. Raises ClientError."""
+        request = Watch.Request(
+            camera=camera,
+            question=question,
+            on=Watch.Request.ON_MOTION if on_motion else Watch.Request.ON_INTERVAL,
+            every=duration_from_ms(every_s * 1e3),
+        )
+        response = self._call(self._watch, request, "watch", PATIENCE_S)
+        if not response.id:
+            raise ClientError(response.error_msg)
+        return int(response.id)
+
+    def unwatch(self, number: int) -> bool:
+        """End a standing question; False: there was none of this number."""
+        request = Unwatch.Request(id=number)
+        return bool(self._call(self._unwatch, request, "unwatch", PATIENCE_S).success)
+
+    def cameras(self) -> list[StreamStatus]:
+        """Every camera as it is now."""
+        found: list[StreamStatus] = self._call(
+            self._list, ListCameras.Request(), "list_cameras", PATIENCE_S
+        ).cameras
+        return found
 
     def change_state(self, transition: str, timeout_s: float = LIFECYCLE_S) -> bool:
         """configure, activate, deactivate, cleanup; False: the node did not do it, and its log says why."""

@@ -6,10 +6,11 @@ import math
 from typing import Protocol, TypeVar
 
 from builtin_interfaces.msg import Duration, Time
+from magno_interfaces.msg import Event as EventMessage
 from magno_interfaces.msg import StreamStatus
 from magno_interfaces.srv import Query as QueryService
 
-from magno.runtime.units import Answer, Outcome, Query
+from magno.runtime.units import Answer, Event, Outcome, Query
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -139,12 +140,11 @@ def fill_answer(
     The two clocks are read together: a capture time is monotonic, its stamp that long ago on the ROS clock. Of a
     `stamped` camera a picture's time in the stream is its stamp.
     """
-    message.answer = _sendable(answer.text)
+    message.answer = sendable(answer.text)
     message.outcome = OUTCOMES[answer.outcome]
-    message.error_msg = _sendable(answer.error)
+    message.error_msg = sendable(answer.error)
     if answer.frame_capture_ns is not None:
-        captured_ns = ros_now_ns - (monotonic_now_ns - answer.frame_capture_ns)
-        message.stamp = time_from_ns(answer.frame_pts_ns or 0 if stamped else captured_ns)
+        message.stamp = _stamp(answer, ros_now_ns - monotonic_now_ns, stamped)
         message.age = duration_from_ms(answer.age_ms)
     message.time_to_first_token = duration_from_ms(answer.ttft_ms)
     message.latency = duration_from_ms(answer.latency_ms)
@@ -157,12 +157,34 @@ def fill_answer(
     return message
 
 
+def event_message(
+    number: int, event: Event, ros_now_ns: int, monotonic_now_ns: int, *, stamped: bool = False
+) -> EventMessage:
+    """The clocks and `stamped` as in fill_answer."""
+    message, offset_ns = EventMessage(), ros_now_ns - monotonic_now_ns
+    message.header.stamp = time_from_ns(event.at_ns + offset_ns)
+    message.header.frame_id = message.camera = sendable(event.camera)
+    message.id, message.question = number, sendable(event.question)
+    message.answer, message.stamp = sendable(event.answer.text), _stamp(event.answer, offset_ns, stamped)
+    if event.previous is not None:
+        message.previous_answer = sendable(event.previous.text)
+        message.previous_stamp = _stamp(event.previous, offset_ns, stamped)
+    return message
+
+
+def _stamp(answer: Answer, offset_ns: int, stamped: bool) -> Time:
+    """When the newest picture that it saw was captured; `offset_ns` from the monotonic to the ROS clock."""
+    if answer.frame_capture_ns is None:
+        return Time()
+    return time_from_ns(answer.frame_pts_ns or 0 if stamped else answer.frame_capture_ns + offset_ns)
+
+
 def status_message(camera: CameraState, ros_now_ns: int, monotonic_now_ns: int) -> StreamStatus:
     message = StreamStatus()
     message.header.stamp = time_from_ns(ros_now_ns)
-    message.camera = _sendable(camera.name)
+    message.camera = sendable(camera.name)
     message.state = STATES[camera.state]
-    message.error_msg = _sendable(camera.error)
+    message.error_msg = sendable(camera.error)
     message.pictures_received = _cut(camera.pictures_received, UINT64_MAX)
     message.pictures_dropped = _cut(camera.pictures_dropped, UINT64_MAX)
     message.reconnects = _cut(camera.reconnects, UINT32_MAX)
@@ -179,6 +201,6 @@ def _cut(count: int, limit: int) -> int:
     return max(0, min(limit, count))
 
 
-def _sendable(text: str) -> str:
+def sendable(text: str) -> str:
     """A ROS string is UTF-8 and ends at its first NUL."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 from magno_interfaces.msg import StreamStatus
+from magno_interfaces.srv import ListCameras
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -22,6 +24,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import MagnoError
 from magno_ros.conversions import status_message
+from magno_ros.diagnostics import diagnostics
 from magno_ros.parameters import (
     ROS_OWN,
     CameraConfig,
@@ -31,6 +34,7 @@ from magno_ros.parameters import (
 )
 from magno_ros.qos import STATUS_QOS
 from magno_ros.questions import Questions
+from magno_ros.standing import StandingQuestions
 from magno_ros.topics import TopicCamera
 
 STATUS_PERIOD_S = 1.0
@@ -55,7 +59,8 @@ def told(transition: Transition) -> Transition:
 
 
 class MagnoNode(LifecycleNode):
-    """`~/query`, `~/ask`, `~/stream_status` and the lifecycle services, under a multi-threaded executor."""
+    """`~/query`, `~/ask`, `~/watch`, `~/events`, `~/stream_status` and the lifecycle services, under a multi-threaded
+    executor."""
 
     def __init__(self, name: str = "magno", **options: Any) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **options)
@@ -67,10 +72,13 @@ class MagnoNode(LifecycleNode):
         declare_parameters(self, EngineConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._status = self.create_lifecycle_publisher(StreamStatus, "~/stream_status", STATUS_QOS)
+        self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", STATUS_QOS)
         self._timer = self.create_timer(
             STATUS_PERIOD_S, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
         self._questions = Questions(self, self._engine_or_reason, self._is_stamped)
+        self._standing = StandingQuestions(self, self._engine_or_reason, self._is_stamped)
+        self._list = self.create_service(ListCameras, "~/list_cameras", self._on_list)
         guard_transitions(self)
 
     @told
@@ -127,6 +135,7 @@ class MagnoNode(LifecycleNode):
         """Free the model and the cameras; questions under way get their outcome."""
         with self._lock:
             engine, self._engine, self._active = self._engine, None, False
+        self._standing.end_all()
         while self._topics:
             self._topics.popitem()[1].close()
         if engine is not None:
@@ -135,6 +144,7 @@ class MagnoNode(LifecycleNode):
     def destroy_node(self) -> None:
         self.close_engine()
         self._questions.close()
+        self._standing.close()
         super().destroy_node()
 
     def _stop_watching(self) -> None:
@@ -160,17 +170,37 @@ class MagnoNode(LifecycleNode):
         return (camera or next(iter(self._cameras), "")) in self._topics
 
     def _publish_status(self) -> None:
+        for message in self._states():
+            self._status.publish(message)
+        engine = self._engine_or_reason()
+        if not isinstance(engine, str):
+            self._diagnostics.publish(self._diagnosed(engine))
+
+    def _diagnosed(self, engine: Engine) -> DiagnosticArray:
+        used, capacity = engine.cache()
+        about = {
+            "bundle": engine.config.bundle,
+            "model": engine.identity,
+            "cache, tokens": f"{used} of {capacity}",
+        }
+        now_ns = self.get_clock().now().nanoseconds, time.monotonic_ns()
+        return diagnostics(self.get_name(), engine.status().values(), engine.outcomes(), about, now_ns)
+
+    def _on_list(self, request: ListCameras.Request, response: ListCameras.Response) -> ListCameras.Response:
+        response.cameras = self._states()
+        return response
+
+    def _states(self) -> list[StreamStatus]:
         engine = self._engine_or_reason()
         if isinstance(engine, str):
-            return
+            return []
         try:
             states = engine.status()
         except MagnoError as fault:
             self.get_logger().warning(str(fault), throttle_duration_sec=10.0)
-            return
+            return []
         ros_now_ns, monotonic_now_ns = self.get_clock().now().nanoseconds, time.monotonic_ns()
-        for camera in states.values():
-            self._status.publish(status_message(camera, ros_now_ns, monotonic_now_ns))
+        return [status_message(camera, ros_now_ns, monotonic_now_ns) for camera in states.values()]
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         fixed = [parameter.name for parameter in parameters if parameter.name not in ROS_OWN]
