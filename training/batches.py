@@ -32,7 +32,7 @@ class Asked(NamedTuple):
     """Of the questions, row after row: see pointers.Pointer."""
 
     at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
-    sought: Tensor  # (Q, 2, 2) int64: looks of one or two things; -1 where there is none
+    sought: Tensor  # (Q, 1, 2) int64: looks of a thing; -1 where there is none
     named: Tensor  # (Q,) bool
     window: Tensor  # (Q,) int64: of the batch's windows; -1: none
     turn: Tensor  # (Q,) int64: likewise
@@ -41,7 +41,7 @@ class Asked(NamedTuple):
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
     moves: Tensor  # (Q, 3) facts.ThingState.moves
-    in_view: Tensor  # (Q,) bool: else `place` and `moves` say nothing
+    in_view: Tensor  # (Q,) bool: it is about one thing, which is seen; else `place` and `moves` say nothing
 
 
 class Batch(NamedTuple):
@@ -101,7 +101,7 @@ class Batcher:
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
             yield (
                 (before[0], pointer.column),
-                [*pointer.sought, (-1, -1), (-1, -1)][:2],
+                [*pointer.sought, (-1, -1)][:1],
                 pointer.named,
                 _of_batch(pointer.window, before[1]),
                 _of_batch(pointer.turn, before[1]),
@@ -110,7 +110,7 @@ class Batcher:
                 lesson.family in OF_LOOKS,
                 state.place,
                 state.moves,
-                state.in_view and len(pointer.sought) == 1,
+                state.in_view and len(lesson.slots) < 2,
             )
 
     def _lessons_of(self, shard: Shard) -> list[list[Lesson]]:
@@ -169,7 +169,7 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         on[line, list(columns)] = True
     return Asked(
         torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
-        torch.tensor(sought, dtype=torch.int64).reshape(-1, 2, 2),
+        torch.tensor(sought, dtype=torch.int64).reshape(-1, 1, 2),
         torch.tensor(named, dtype=torch.bool),
         torch.tensor(window, dtype=torch.int64),
         torch.tensor(turn, dtype=torch.int64),

@@ -2,8 +2,8 @@
 
 A mover's token says which thing it is; so does the question's last token of the thing it asks about. One layer later
 a head of attention looks from there at the tokens that show the thing now, and a second one at the window in which
-what is asked of happened; and then the state says where the thing is and how it moves. Answers follow: without this,
-attention was still at chance after an hour.
+what is asked of happened, or at the other thing where two are compared; and then the state says where the thing is
+and how it moves. Answers follow: without this, attention was still at chance after an hour.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from magno.training.symmetry import Symmetry
 
 KEYFRAME, WINDOW = 0, 1
 ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
-# What happened is told by one window of many: the first or the last in which the thing moved.
+# What happened is told by one window of many: the first or the last in which the thing moved. Of two things that are
+# compared, each has a window of its own.
 BEGAN, ENDED = ("first", "start"), ("stop", "since_stopped")
 OF_LOOKS = ("where", "colour", "shape", "presence")
 MOVES = 0.01  # of the picture, over a window
@@ -27,12 +28,12 @@ class Pointer:
     """Of one question."""
 
     column: int  # of its row: the token that the answer follows
-    sought: tuple[Look, ...]  # the one or two things that it names; else the one that it is about
+    sought: tuple[Look, ...]  # the thing that it names first; else the one that it is about
     named: bool  # it names one thing, so that its own words tell which
-    window: int  # of the row's windows the one that tells how it moves now; -1: a keyframe is newer
-    turn: int  # and the one that tells when it began or ceased to move; -1: none, or nobody asks
-    turned: Look  # of what then moved
-    patches: tuple[int, ...]  # columns of the newest keyframe's tokens that those things lie on
+    window: int  # of the row's windows the one that tells of it; -1: a keyframe is newer
+    turn: int  # the window that tells of the other thing, or when the one began or ceased to move; -1: none
+    turned: Look  # of what is seen there
+    patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
 
 
 def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[Pointer]:
@@ -53,21 +54,34 @@ def _pointer(
     newest = seen[-1]
     last = row.kinds[: newest + 1].count(WINDOW) - 1
     window = last if row.kinds[newest] == WINDOW else -1
+    turn, turned = -1, (0, 0)
+    if len(names) > 1:
+        sought, turned, turn = names[:1], names[1], window
+        if lesson.family in BEGAN:
+            window, turn = (_turn(row, shard, lesson, _thing(shard, lesson, name)) for name in names[:2])
+    elif lesson.family in BEGAN + ENDED and (thing := _thing(shard, lesson, names[0])) >= 0:
+        turn, turned = _turn(row, shard, lesson, thing), look(shard, lesson.clip, thing)
     keyframe = max(number for number in seen if row.kinds[number] == KEYFRAME)
     colours, shapes = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
     on = np.flatnonzero(sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool)))
     columns = tuple(row.places[keyframe] + int(patch) for patch in on)
-    turn = _turn(row, shard, lesson)
-    turned = look(shard, lesson.clip, lesson.thing) if turn >= 0 else (0, 0)
     return Pointer(answer - 1, sought, len(names) == 1, window, turn, turned, columns)
 
 
-def _turn(row: Row, shard: Shard, lesson: Lesson) -> int:
-    if lesson.thing < 0 or lesson.family not in BEGAN + ENDED:
+def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:
+    """Number of the thing that is called so and in view; -1: none."""
+    seen = np.flatnonzero(shard.places(lesson.clip)[lesson.item, :, 5] >= SEEN)
+    looks = ((int(thing), look(shard, lesson.clip, int(thing))) for thing in seen)
+    return next((thing for thing, found in looks if _is_called(found, name)), -1)
+
+
+def _turn(row: Row, shard: Shard, lesson: Lesson, thing: int) -> int:
+    """The window in which it began or ceased to move; -1: none that the row shows."""
+    if thing < 0:
         return -1
     shown = zip(row.items, row.kinds, strict=True)
     windows = [item for item, kind in shown if kind == WINDOW and item <= lesson.item]
-    moving = moving_windows(shard.places(lesson.clip)[:, lesson.thing].astype(np.float32), windows)
+    moving = moving_windows(shard.places(lesson.clip)[:, thing].astype(np.float32), windows)
     if not moving:
         return -1
     return moving[0] if lesson.family in BEGAN else moving[-1]
@@ -91,6 +105,10 @@ def matches(colours: np.ndarray, shapes: np.ndarray, sought: Look) -> np.ndarray
         (shapes > 0) & ((colour == 0) | (colours == colour)) & ((shape == 0) | (shapes == shape))
     )
     return found
+
+
+def _is_called(found: Look, name: Look) -> bool:
+    return all(told in (0, own) for told, own in zip(name, found, strict=True))
 
 
 def called(slot: str) -> Look:
