@@ -11,6 +11,7 @@ from magno import __version__
 
 VERBS = {
     "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
+    "watch": ("magno.runtime.watch_cli", "show a camera in the terminal, and ask it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
     "verify": (
         "magno.export.verify.cli",

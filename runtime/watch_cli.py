@@ -1,0 +1,122 @@
+"""`magno watch SOURCE`: a camera in the terminal, and a prompt to ask it. No ROS."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable
+
+from rich.console import Console
+from rich.live import Live
+
+from magno.runtime.ask import DEFAULT_BUNDLE, ENGINE_LOG
+from magno.runtime.clock import WallClock
+from magno.runtime.config import EngineConfig
+from magno.runtime.engine import Engine
+from magno.runtime.keyboard import Keyboard
+from magno.runtime.ticket import Ticket
+from magno.runtime.units import MagnoError, Query
+from magno.runtime.watch_view import View
+
+CAMERA = "camera"
+LOOK_S = 0.1
+TOLD_S = 1.0  # how often a line is printed where there is no terminal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument("source", metavar="SOURCE", help="a file, rtsp://..., v4l2:///dev/video0, ...")
+    parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--loop", action="store_true", help="begin a file again at its end")
+    parser.add_argument(
+        "--deadline-ms",
+        type=float,
+        default=2000.0,
+        metavar="N",
+        help="of each question; default: %(default)s",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON lines; questions come from stdin")
+    parser.epilog = (
+        "Exit code: 0 the source or the input ended, 2 bad input. Without a terminal it prints JSON lines, and every "
+        "line of stdin is a question."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch until the source or the input ends."""
+    logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
+    drawn = not args.json and sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        with Engine.open(EngineConfig(args.bundle, max_cameras=1)) as engine:
+            engine.watch(CAMERA, args.source, loop=args.loop)
+            watching = _Watching(engine, args.deadline_ms)
+            (_in_terminal if drawn else _in_lines)(watching)
+    except MagnoError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+class _Watching:
+    """One camera, its view, and the questions under way."""
+
+    def __init__(self, engine: Engine, deadline_ms: float) -> None:
+        self._engine, self._deadline_ms, self._clock = engine, deadline_ms, WallClock()
+        self.view = View(engine.config.budget_tokens)
+        self._open: list[tuple[str, Ticket]] = []
+
+    @property
+    def now_ns(self) -> int:
+        return self._clock.now_ns()
+
+    def ask(self, question: str) -> None:
+        if question.strip():
+            self._open.append((question, self._engine.submit(Query(question, CAMERA, self._deadline_ms))))
+
+    def look(self, told: Callable[[str, Ticket], None] = lambda question, ticket: None) -> bool:
+        """Take what is new; False: the source has ended, and all questions are answered."""
+        status = self._engine.status()[CAMERA]
+        self.view.look(status)
+        for question, ticket in [pair for pair in self._open if pair[1].done]:
+            self._open.remove((question, ticket))
+            self.view.answered(question, ticket.result())
+            told(question, ticket)
+        self.view.waiting = [question for question, _ in self._open]
+        return status.state != "ended" or bool(self._open)
+
+
+def _in_terminal(watching: _Watching) -> None:
+    with Keyboard() as keyboard, Live(console=Console(), auto_refresh=False, transient=False) as live:
+        while True:
+            watching.look()  # a source that has ended may still be asked about
+            live.update(watching.view.drawn(keyboard.line.text, watching.now_ns), refresh=True)
+            lines = keyboard.lines(LOOK_S)
+            if lines is None:
+                return
+            for line in lines:
+                watching.ask(line)
+
+
+def _in_lines(watching: _Watching) -> None:
+    def read() -> None:
+        for line in sys.stdin:
+            watching.ask(line.rstrip("\n"))
+
+    def told(question: str, ticket: Ticket) -> None:
+        answer = ticket.result()
+        line = {"question": question, "answer": answer.text, "outcome": answer.outcome.value}
+        print(json.dumps({**line, "ttft_ms": answer.ttft_ms, "error": answer.error}), flush=True)
+
+    threading.Thread(target=read, name="magno-stdin", daemon=True).start()
+    pause, looks = threading.Event(), 0
+    while True:
+        goes_on = watching.look(told)
+        if not goes_on or looks % round(TOLD_S / LOOK_S) == 0:
+            print(json.dumps(watching.view.as_json(watching.now_ns)), flush=True)
+        if not goes_on:
+            return
+        looks += 1
+        pause.wait(LOOK_S)
