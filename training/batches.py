@@ -29,7 +29,7 @@ QUESTIONS_A_ROW = 14
 
 
 class Asked(NamedTuple):
-    """Of the questions, row after row: see pointers.Pointer."""
+    """Of the pointers, row after row: see pointers.Pointer. Q of them, a question and words of its answer."""
 
     at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
     sought: Tensor  # (Q, 1, 2) int64: looks of a thing; -1 where there is none
@@ -95,9 +95,8 @@ class Batcher:
     def _asked(
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
     ) -> Iterator[tuple[object, ...]]:
-        """A line of `Asked` for each question of a row; `before`: rows and windows of the batch before it."""
-        told = pointers(row, shard, symmetry, self._codec.patches)
-        for pointer, lesson in zip(told, row.lessons, strict=True):
+        """A line of `Asked` for each pointer of a row; `before`: rows and windows of the batch before it."""
+        for lesson, pointer in pointers(row, shard, symmetry, self._codec.patches):
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
             yield (
                 (before[0], pointer.column),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from magno.training.facts import SEEN, look, patch_facts
+from magno.training.facts import NO_COLOUR, SEEN, look, patch_facts
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES
 from magno.training.rows import Row
 from magno.training.shards import Lesson, Shard
@@ -17,6 +17,7 @@ ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
 # What happened is told by one window of many: the first or the last in which the thing moved. Of two things that are
 # compared, each has a window of its own.
 BEGAN, ENDED = ("first", "start"), ("stop", "since_stopped")
+NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
 OF_LOOKS = ("where", "colour", "shape", "presence")
 MOVES = 0.01  # of the picture, over a window
 
@@ -25,9 +26,9 @@ Look = tuple[int, int]  # facts' numbers of a colour and a shape; 0: any
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Of one question."""
+    """Of one question, or of a word of its answer."""
 
-    column: int  # of its row: the token that the answer follows
+    column: int  # of its row: the token that the answer, or its next word, follows
     sought: tuple[Look, ...]  # the thing that it names first; else the one that it is about
     named: bool  # it names one thing, so that its own words tell which
     window: int  # of the row's windows the one that tells of it; -1: a keyframe is newer
@@ -36,17 +37,27 @@ class Pointer:
     patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
 
 
-def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[Pointer]:
-    """One for each question of a row, in order."""
-    return [
-        _pointer(row, shard, symmetry, patches, (lesson, column))
-        for lesson, column in zip(row.lessons, row.answers, strict=True)
-    ]
+def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
+    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with."""
+    found = []
+    for lesson, answer in zip(row.lessons, row.answers, strict=True):
+        asked = _pointer(row, shard, symmetry, patches, (lesson, answer))
+        found.append((lesson, asked))
+        if lesson.family in NAMING and lesson.thing >= 0:
+            named = look(shard, lesson.clip, lesson.thing)
+            window = _turn(row, shard, lesson, lesson.thing) if lesson.family in BEGAN else asked.window
+            words = range(answer, answer + (2 if named[0] != NO_COLOUR else 1))
+            at_words = replace(
+                asked, sought=(named,), named=False, window=window, turn=-1, turned=(0, 0), patches=()
+            )
+            found += [(lesson, replace(at_words, column=column)) for column in words]
+    return found
 
 
 def _pointer(
     row: Row, shard: Shard, symmetry: Symmetry, patches: int, question: tuple[Lesson, int]
 ) -> Pointer:
+    """Of the question itself."""
     lesson, answer = question
     names = tuple(called(slot) for slot in lesson.slots if slot)
     sought = names or ((look(shard, lesson.clip, lesson.thing),) if lesson.thing >= 0 else ())
