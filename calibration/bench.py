@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from magno.runtime.latency_record import processor
 from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def device() -> dict[str, object]:
     """What a figure was measured on."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "power_mode": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         "python": platform.python_version(),
@@ -106,13 +107,6 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _processor() -> str:
-    lines = _read("/proc/cpuinfo").splitlines()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
 
 
 def _read(path: str) -> str:

@@ -31,6 +31,10 @@ VERBS = {
         "magno.calibration.profiling.cli",
         "say where the time goes: stages, layers, the device's roof",
     ),
+    "calibrate": (
+        "magno.calibration.calibrate_cli",
+        "measure what this device's steps cost, so that the engine knows it from its first question on",
+    ),
     "bench": ("magno.calibration.bench", "measure this device, side by side with the alternative"),
 }
 INTERRUPTED, OUTPUT_CLOSED = 130, 141  # as a shell has it: 128 and the signal

@@ -30,6 +30,8 @@ from magno.runtime.conversations import ConversationsStatus
 from magno.runtime.deadline import check_query
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.latency import LatencyProfile
+from magno.runtime.latency_record import known_profile
 from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler
@@ -59,15 +61,17 @@ class Engine:
         clock: Clock,
         tracer: Tracer = NO_TRACE,
         identity: str = "",
+        profile: LatencyProfile | None = None,
     ) -> None:
-        """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256."""
+        """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256.
+        `profile` as `magno calibrate latency` found it."""
         self.identity = identity
         self._tracer, self._numbers = tracer, itertools.count(1)
         self._outcomes: Counter[Outcome] = Counter()
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
-        self._scheduler = Scheduler(config, spec, language, watchers, clock)
+        self._scheduler = Scheduler(config, spec, language, watchers, clock, profile)
         self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
         self._asker = Asker(
             lambda query: self._submit(query, None, standing=True),
@@ -99,7 +103,10 @@ class Engine:
                 if fault is not None:
                     raise EngineError(fault)
                 identity = f"{bundle.spec.name} {bundle.manifest_sha256[:12]}"
-                return cls(config, bundle.spec, encoder, language, clock or WallClock(), tracer, identity)
+                profile = known_profile(bundle.folder, bundle.manifest_sha256, config.threads)
+                return cls(
+                    config, bundle.spec, encoder, language, clock or WallClock(), tracer, identity, profile
+                )
             except BaseException:
                 language.close()
                 raise

@@ -18,6 +18,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.conversations import Conversations, Limits
 from magno.runtime.deadline import admit
 from magno.runtime.language import LanguageError, LanguageModel
+from magno.runtime.latency import LatencyProfile
 from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
 from magno.runtime.queueing import Places
@@ -51,9 +52,11 @@ class Scheduler:
         language: LanguageModel,
         watchers: dict[str, Watcher],
         clock: Clock,
+        profile: LatencyProfile | None = None,
     ) -> None:
+        """`profile` as calibrated on this device; None: it is measured now."""
         self._config, self._spec, self._language, self._clock = config, spec, language, clock
-        self._calibrated = self._profile = measure(language, clock, config.max_step_tokens)
+        self._calibrated = self._profile = profile or measure(language, clock, config.max_step_tokens)
         limits = Limits(config.max_conversations, config.max_turns, config.max_turn_tokens)
         self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
         room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras

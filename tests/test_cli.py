@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-KEYS = {"text", "outcome", "ttft_ms", "latency_ms", "frame_pts_ms", "visual_tokens", "error"}
+KEYS = {
+    "text",
+    "outcome",
+    "ttft_ms",
+    "latency_ms",
+    "frame_pts_ms",
+    "visual_tokens",
+    "recalled_tokens",
+    "error",
+}
 QUESTION = "Which way is the car moving?"
 
 

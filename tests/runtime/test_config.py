@@ -27,7 +27,7 @@ def test_a_wrong_value_is_named(values: dict[str, object], sentence: str) -> Non
 
 def test_open_sizes_follow_from_the_model_and_the_cameras() -> None:
     sized = EngineConfig("somewhere", max_cameras=3).sized(300)
-    assert (sized.budget_tokens, sized.context_tokens) == (300, 3 * 300 + QUESTIONS_TOKENS)
+    assert (sized.budget_tokens, sized.context_tokens) == (300, 3 * 300 + 300 + QUESTIONS_TOKENS)
     told = EngineConfig("somewhere", budget_tokens=100, context_tokens=900).sized(300)
     assert (told.budget_tokens, told.context_tokens) == (100, 900)
     with pytest.raises(SpecError, match="context_tokens wants 1264"):
