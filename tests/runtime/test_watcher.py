@@ -134,7 +134,7 @@ def test_a_machine_without_room_for_a_process_is_tried_again(
 
     monkeypatch.setattr("magno.runtime.camera.process.reader.subprocess.Popen", refuse_once)
     readers[0].kill()
-    assert happens(lambda: len(readers) == 2 and watcher.status(None, 0).state == "streaming")
+    assert happens(lambda: len(readers) == 2 and watcher.status(None).state == "streaming")
     assert refused.is_set()
     watcher.close()
     assert _all_ended(readers)
@@ -193,14 +193,14 @@ def test_an_absent_camera_is_a_state_and_comes_back(
     watcher = Watcher("front", request, encoder, codec, WallClock(), lambda: None)
     watcher.open()
     try:
-        absent = watcher.status(None, 0)
+        absent = watcher.status(None)
         assert absent.state == "lost" and absent.error.startswith("Wanted a camera at rtsp://127.0.0.1")
         for times in (0, 1):
             with server:
                 assert happens(lambda: _is_streaming(watcher))
-                assert watcher.status(None, 0).reconnects == times
-            assert happens(lambda: watcher.status(None, 0).state == "lost")
-        assert len(readers) == 1 and watcher.status(None, 0).restarts == 0
+                assert watcher.status(None).reconnects == times
+            assert happens(lambda: watcher.status(None).state == "lost")
+        assert len(readers) == 1 and watcher.status(None).restarts == 0
     finally:
         watcher.close()
     assert _all_ended(readers)
@@ -215,7 +215,7 @@ def test_a_reader_that_dies_or_falls_silent_is_replaced(
     try:
         assert happens(lambda: _is_streaming(watcher))
         os.kill(readers[0].pid, ended_by)
-        assert happens(lambda: watcher.status(None, 0).restarts == 1 and _is_streaming(watcher))
+        assert happens(lambda: watcher.status(None).restarts == 1 and _is_streaming(watcher))
         assert len(readers) == 2 and _all_ended(readers[:1])
         keyframes = [item for item in _taken(watcher) if item.kind is SpanKind.KEYFRAME]
         assert len(keyframes) == 2  # the chain was broken
@@ -225,7 +225,7 @@ def test_a_reader_that_dies_or_falls_silent_is_replaced(
 
 
 def _is_streaming(watcher: Watcher) -> bool:
-    status = watcher.status(None, 0)
+    status = watcher.status(None)
     return status.state == "streaming" and status.pictures_per_second > 0
 
 
