@@ -30,10 +30,10 @@ def refusal(
     if questions.rivals(newcomer) >= places:
         return Refusal(f"{len(questions)} questions wait already: ask again later.", max(1.0, queue_ms))
     if newcomer.wanted_tokens > most_tokens:
-        reason = (
-            f"A question and its answer want {most_tokens} tokens at most, found {newcomer.wanted_tokens}. "
-            "Ask a shorter one, or lower max_tokens."
-        )
+        what, do = ("A question and its answer", "Ask a shorter one, or lower max_tokens.")
+        if newcomer.ticket.query.ago_s:
+            what, do = "A question, its answer and what is recalled for it", "Raise context_tokens."
+        reason = f"{what} want {most_tokens} tokens at most, found {newcomer.wanted_tokens}. {do}"
         return Refusal(reason, None)
     found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)

@@ -115,3 +115,15 @@ def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
     assert recent.frame_pts_ns == now.frame_pts_ns and recent.recalled_tokens == 0
     assert older.outcome is Outcome.REFUSED and "remembered" in older.error and older.retry_after_ms is None
     assert bad.outcome is Outcome.FAILED and "ago_s" in bad.error
+
+
+def test_no_room_for_the_past_is_a_sentence(tiny_bundle: Path, clips: Path) -> None:
+    config = EngineConfig(
+        str(tiny_bundle), threads=1, context_tokens=230, budget_tokens=BUDGET, max_cameras=1
+    )
+    with Engine.open(config) as engine:
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=6.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        past = engine.ask(replace(ASK, ago_s=4.0))
+        assert past.outcome is Outcome.REFUSED and "Raise context_tokens" in past.error
+        assert engine.ask(ASK).outcome is Outcome.COMPLETE
