@@ -10,6 +10,7 @@ from magno.runtime.spec import SpecError
 
 LEAST = 1
 OPEN = 0  # a size that follows from the bundle and the other sizes
+BYTES_PER_MB = 1_000_000
 QUESTION_TOKENS = 64  # cells that must be left for questions and their answers
 QUESTIONS_TOKENS = 768  # and that are, where nobody says how many
 
@@ -52,6 +53,10 @@ class EngineConfig:
                 raise SpecError(f"{name} wants {least} or more, found {value}.")
         if self.context_tokens != OPEN and self.budget_tokens != OPEN:
             self._check_room()
+
+    @property
+    def archive_bytes(self) -> int:
+        return self.archive_mb * BYTES_PER_MB
 
     def sized(self, usual_budget: int) -> EngineConfig:
         """The same with every size told. Raises SpecError where they do not fit."""

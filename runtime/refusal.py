@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from magno.runtime.answering import Answering
@@ -37,3 +38,10 @@ def refusal(
         return Refusal(reason, None)
     found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)
+
+
+def unknown_camera(name: str, watched: Iterable[str]) -> str:
+    """What is told to whoever names a camera that is not watched, or names none where there are several."""
+    names = ", ".join(watched) or "none (watch one first)"
+    found = f"{name[:80]!r}" if name else "no name"
+    return f"A question wants one of the cameras {names}, found {found}."

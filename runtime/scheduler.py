@@ -22,7 +22,7 @@ from magno.runtime.latency import LatencyProfile
 from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
 from magno.runtime.queueing import Places
-from magno.runtime.refusal import refusal
+from magno.runtime.refusal import refusal, unknown_camera
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
 from magno.runtime.stream import PastError, Seen
@@ -34,7 +34,6 @@ from magno.runtime.watcher import Watcher
 
 IDLE_S = 0.2  # the owner looks around this often when nothing wakes it
 NO_PICTURE_RETRY_MS = 500.0
-BYTES_PER_MB = 1_000_000
 GIVES_WAY = (
     "A standing question wants a free place, found questions that somebody waits for: ask again later."
 )
@@ -61,8 +60,7 @@ class Scheduler:
         self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
         room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras
         self._watchers = watchers
-        archive_bytes = config.archive_mb * BYTES_PER_MB
-        self._streams = Streams(language, spec, config.budget_tokens, archive_bytes, clock)
+        self._streams = Streams(language, spec, config.budget_tokens, config.archive_bytes, clock)
         self._questions = OpenQuestions(Places(config.max_queries, room_tokens))
         self._closing = False
         self.wake = threading.Condition()
@@ -105,9 +103,7 @@ class Scheduler:
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
         camera = self._watcher_of(ticket.query)
         if camera is None:
-            names = ", ".join(self._watchers) or "none (watch one first)"
-            found = f"{ticket.query.camera[:80]!r}" if ticket.query.camera else "no name"
-            fault = f"A question wants one of the cameras {names}, found {found}."
+            fault = unknown_camera(ticket.query.camera, self._watchers)
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
         ticket.query = self._streams.dated(ticket.query, camera)
         prompt = self.conversations.prompt(ticket.query, self._questions.places.cells)
@@ -184,10 +180,9 @@ class Scheduler:
         begun = [each for each, _ in self._plan(ready) if each.begun or self._begins(each, ready[0])]
         in_time = [each for each in begun if not self._settled_late(each)]
         if in_time and in_time[0].recalls:
-            self._recall(in_time[0])
-            return
-        in_time = [each for each in in_time if not each.recalls]  # once they are the most urgent
-        taking = self._plan(in_time)  # anew: to begin takes time, for what waits of the camera goes in first
+            return self._recall(in_time[0])
+        # Anew: to begin takes time, for what waits of the camera goes in first.
+        taking = self._plan([each for each in in_time if not each.recalls])
         if not taking:
             return
         try:

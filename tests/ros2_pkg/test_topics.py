@@ -31,7 +31,7 @@ from magno_ros.conversions import time_from_ns
 from magno_ros.parameters import TOPIC_TYPES, CameraConfig, ParameterError
 from magno_ros.pictures import Jpeg, PictureError, pixels_of
 from magno_ros.topics import format_of, message_class
-from tests.ros2_pkg.test_node import QUESTION, SOON_S, Robot, robot, until
+from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot, robot, until
 
 RATE = 15
 PICTURES = 40
