@@ -77,8 +77,7 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
                 say(f"watched {stream.newest_ns / NS_PER_S:.0f} s, asked {len(told.moments_ns)} questions")
         stream.fill(questions, args.later)
         for question, moment_ns in zip(questions, told.moments_ns, strict=True):
-            ago_s = (stream.newest_ns - moment_ns) / NS_PER_S
-            told.answers[WAYS[1]].append(_ask(engine, question, ago_s))
+            told.answers[WAYS[1]].append(_ask(engine, question, stream.ago_s(moment_ns)))
             told.answers[WAYS[2]].append(_ask(engine, question))
             say(f"asked {len(told.answers[WAYS[1]])} of {len(questions)} questions about the past")
         status = engine.status()[CAMERA]
@@ -113,6 +112,15 @@ class _Stream:
                     self.show(_pictures(clip), None)
             if self.newest_ns == before_ns:
                 raise RecallError("A long stream wants clips with pictures, found none in any.")
+
+    def ago_s(self, moment_ns: int) -> float:
+        """How long ago that is for whoever asks now: by the engine's clock the stream's time goes on, though no more is
+        shown."""
+        newest_ns = self._engine.ask(Query(".", CAMERA, DEADLINE_MS, 1)).frame_pts_ns
+        captured_ns = self._engine.status()[CAMERA].newest_capture_ns
+        if newest_ns is None or captured_ns is None:
+            raise RecallError("A long stream wants a picture in the cache at its end, found none.")
+        return (newest_ns - moment_ns + self._clock.now_ns() - captured_ns) / NS_PER_S
 
     def _put(self, picture: VideoFrame) -> None:
         unit = self._encoder.encode(picture, self.newest_ns, self._clock.now_ns())
