@@ -11,12 +11,11 @@ import json
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 
-from magno.runtime.latency_record import processor
+from magno.runtime.latency_record import processor, version_of
 from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
@@ -83,7 +82,7 @@ def device() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "power_mode": _read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         "python": platform.python_version(),
-        "versions": {name: found for name in TOOLS if (found := _version(name))},
+        "versions": {name: found for name in TOOLS if (found := version_of(name))},
     }
 
 
@@ -100,13 +99,6 @@ def run(args: argparse.Namespace) -> int:
         stdout_console().print(module.report(figures))
     print(json.dumps({"bench": args.bench, "device": device(), **figures}))
     return 1 if figures.get("failed") else 0
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _read(path: str) -> str:

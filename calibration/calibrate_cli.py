@@ -17,7 +17,8 @@ from magno.calibration.latency import fitted, measured, rows
 from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.bundle import open_bundle
 from magno.runtime.config import EngineConfig
-from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.engine import language_config
+from magno.runtime.language import LanguageModel
 from magno.runtime.latency_record import LatencyRecord, engine_version, processor, write_record
 from magno.runtime.memory import usual_budget
 from magno.runtime.spec import to_dict
@@ -66,13 +67,7 @@ def _record(folder: Path, threads: int, say: Callable[[str], None]) -> LatencyRe
     bundle = open_bundle(folder)
     budget = usual_budget(bundle.spec)
     config = EngineConfig(str(folder), threads=threads, max_cameras=1).sized(budget)
-    language_config = LanguageConfig(
-        context_tokens=config.context_tokens,
-        max_sequences=config.max_queries + 1,
-        threads=threads,
-        batch_tokens=config.max_step_tokens,
-    )
-    with LanguageModel.open(bundle.llm, language_config) as language:
+    with LanguageModel.open(bundle.llm, language_config(config)) as language:
         cells = measured(language, budget, config.max_step_tokens, say)
     return LatencyRecord(
         processor(),

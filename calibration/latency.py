@@ -10,10 +10,11 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from magno.runtime.clock import NS_PER_MS, WallClock
+from magno.runtime.clock import WallClock
 from magno.runtime.language import LanguageModel, Sequence
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.latency_record import Cell
+from magno.runtime.profile import timed_ms
 from magno.runtime.together import Share, append_together
 
 REPEATS = 7
@@ -68,7 +69,7 @@ def _line(points: list[tuple[int, float]]) -> tuple[float, float]:
 def _prefill_ms(stream: Sequence, tokens: list[int]) -> float:
     def once() -> float:
         with stream.fork() as fork:
-            return _timed(lambda: fork.append(tokens, want_logits=True))
+            return timed_ms(WallClock(), lambda: fork.append(tokens, want_logits=True))
 
     return min(once() for _ in range(REPEATS))
 
@@ -80,14 +81,7 @@ def _decode_ms(language: LanguageModel, stream: Sequence, token: int, together: 
         def step() -> object:
             return append_together(language, [Share(fork, [token], True) for fork in forks])
 
-        return min(_timed(step) for _ in range(REPEATS + 1))
-
-
-def _timed(work: Callable[[], object]) -> float:
-    clock = WallClock()
-    began_ns = clock.now_ns()
-    work()
-    return (clock.now_ns() - began_ns) / NS_PER_MS
+        return min(timed_ms(WallClock(), step) for _ in range(REPEATS + 1))
 
 
 def rows(cells: list[Cell]) -> Iterator[tuple[str, dict[int, float]]]:

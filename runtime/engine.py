@@ -92,7 +92,7 @@ class Engine:
         config = config.sized(usual_budget(bundle.spec))
         encoder = open_encoder(bundle, config.backend, config.encoder_threads)
         try:
-            language = LanguageModel.open(bundle.llm, _language_config(config))
+            language = LanguageModel.open(bundle.llm, language_config(config))
             try:
                 if language.embed_dim != bundle.spec.embed_dim:
                     raise EngineError(
@@ -274,7 +274,8 @@ class Engine:
         self.close()
 
 
-def _language_config(config: EngineConfig) -> LanguageConfig:
+def language_config(config: EngineConfig) -> LanguageConfig:
+    """As an engine of this configuration works its language model; every size told (EngineConfig.sized)."""
     return LanguageConfig(
         context_tokens=config.context_tokens,
         max_sequences=config.max_cameras + config.max_queries,

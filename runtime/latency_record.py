@@ -101,7 +101,12 @@ def processor() -> str:
 
 
 def engine_version() -> str:
+    return version_of(ENGINE)
+
+
+def version_of(package: str) -> str:
+    """Empty where it is not installed."""
     try:
-        return version(ENGINE)
+        return version(package)
     except PackageNotFoundError:
         return ""

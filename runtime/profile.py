@@ -35,14 +35,14 @@ def measure(language: LanguageModel, clock: Clock, max_step_tokens: int) -> Late
 
 def _prefill_ms(language: LanguageModel, clock: Clock, tokens: list[int]) -> float:
     with language.open_sequence() as sequence:
-        return _timed(clock, lambda: sequence.append(tokens, want_logits=True))
+        return timed_ms(clock, lambda: sequence.append(tokens, want_logits=True))
 
 
 def _step_ms(language: LanguageModel, clock: Clock, token: int, together: int) -> float:
     """One decode step of so many sequences."""
     with ExitStack() as held:
         sequences = [held.enter_context(language.open_sequence()) for _ in range(together)]
-        return min(_timed(clock, lambda: _step(language, sequences, token)) for _ in range(REPEATS + 1))
+        return min(timed_ms(clock, lambda: _step(language, sequences, token)) for _ in range(REPEATS + 1))
 
 
 def _step(language: LanguageModel, sequences: list[Sequence], token: int) -> None:
@@ -51,7 +51,8 @@ def _step(language: LanguageModel, sequences: list[Sequence], token: int) -> Non
         sequence.step()
 
 
-def _timed(clock: Clock, work: Callable[[], object]) -> float:
+def timed_ms(clock: Clock, work: Callable[[], object]) -> float:
+    """How long it took."""
     began_ns = clock.now_ns()
     work()
     return (clock.now_ns() - began_ns) / NS_PER_MS

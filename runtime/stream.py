@@ -87,7 +87,6 @@ class LiveStream:
             raise
         self._spans = [Span(SpanKind.SYSTEM, start, stop, -1)]
         self._evicted = False
-        self.cached_tokens = stop - start
 
     def append(self, item: Encoded) -> None:
         """Prefill a keyframe or window; whole GOPs leave first where the budget wants it.
@@ -104,7 +103,6 @@ class LiveStream:
             self.sequence.evict(start, self.sequence.position)
             raise
         self._spans.append(Span(item.kind, start, stop, item.gop, item.pts_ns, item.capture_ns))
-        self.cached_tokens = self.sequence.tokens
         self.archive.add(item)
 
     def seen(self) -> Seen | None:
@@ -125,9 +123,8 @@ class LiveStream:
         items = self._recalled(pts_ns, sink[-1], self._budget_tokens - sink_tokens)
         if items is None:
             newest = self._spans[-1]
-            since_ns = min(self.archive.since_ns(), self._held_since_ns())
             raise PastError(
-                f"A question about the past wants a moment in the last {(newest.pts_ns - since_ns) / NS_PER_S:.0f} s, "
+                f"A question about the past wants a moment in the last {self._remembered_s(newest):.0f} s, "
                 f"which are remembered, found {(newest.pts_ns - pts_ns) / NS_PER_S:.0f} s ago. Ask about a later one."
             )
         last = items[-1] if items else sink[-1]
@@ -151,8 +148,10 @@ class LiveStream:
         }
         visual_tokens = sum(rows[span.kind] for span in spans)
         tokens = sum(span.tokens for span in spans)
-        remembered_s = (newest.pts_ns - min(self.archive.since_ns(), self._held_since_ns())) / NS_PER_S
-        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, tokens, remembered_s)
+        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, tokens, self._remembered_s(newest))
+
+    def _remembered_s(self, newest: Span) -> float:
+        return (newest.pts_ns - min(self.archive.since_ns(), self._held_since_ns())) / NS_PER_S
 
     def _held_since_ns(self) -> int:
         """From when on nothing was evicted."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 from magno.runtime.camera.request import CameraError
 from magno.runtime.config import EngineConfig
@@ -37,8 +36,8 @@ def examine(
 ) -> Examined:
     """Ask everything. A clip is watched once for each of its moments; all questions of a moment share one stream,
     and the next clips are watched meanwhile. Raises MagnoError when the bundle or a clip cannot be used."""
-    order = sorted(range(len(questions)), key=lambda i: _moment(questions[i]))
-    moments = [list(group) for _, group in groupby(order, key=lambda i: _moment(questions[i]))]
+    order = sorted(range(len(questions)), key=lambda i: questions[i].moment)
+    moments = [list(group) for _, group in groupby(order, key=lambda i: questions[i].moment)]
     told = [""] * len(questions)
     watched_s = asked_s = 0.0
     done = 0
@@ -60,10 +59,6 @@ def examine(
             done += len(moment)
             progress(done)
     return Examined(told, watched_s, asked_s)
-
-
-def _moment(question: Question) -> tuple[Path, float]:
-    return question.clip, float("inf") if question.at_s is None else question.at_s
 
 
 def _camera(number: int) -> str:

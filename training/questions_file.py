@@ -29,6 +29,11 @@ class Question:
     family: str
     choices: int = 0  # among so many answers chance chooses; 0: not said
 
+    @property
+    def moment(self) -> tuple[Path, float]:
+        """What has to be watched before it is asked; they sort in the order in which a clip is watched."""
+        return self.clip, math.inf if self.at_s is None else self.at_s
+
 
 def read_questions(path: Path) -> list[Question]:
     """All questions of a file. Raises QuestionsError, which names the line."""

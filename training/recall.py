@@ -25,11 +25,11 @@ from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
+from magno.training.examine import DEADLINE_MS, MAX_TOKENS
 from magno.training.questions_file import EXAMPLE, Question, read_questions
 from magno.training.score import is_right
 
 CAMERA = "robot"
-DEADLINE_MS, MAX_TOKENS = 60_000.0, 12
 PATIENCE_S = 20.0  # for one picture
 POINTS_OVER = 30.0  # that recall must bring
 WAYS = ("asked then", "asked later, recalled", "asked later, not recalled")
@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, object]:
     """Watch everything, then ask about it. Raises MagnoError."""
-    questions = sorted(read_questions(args.questions), key=_moment)[: args.count]
+    questions = sorted(read_questions(args.questions), key=lambda question: question.moment)[: args.count]
     told = _Told()
     config = EngineConfig(bundle=args.bundle, archive_mb=args.archive_mb, max_cameras=1)
     with Engine.open(config) as engine:
@@ -147,10 +147,6 @@ def _pictures(clip: Path) -> Iterator[tuple[float, float, VideoFrame]]:
         raise RecallError(
             f"{clip} wants to be a video file, found none that can be read ({error})."
         ) from error
-
-
-def _moment(question: Question) -> tuple[Path, float]:
-    return question.clip, float("inf") if question.at_s is None else question.at_s
 
 
 def _ask(engine: Engine, question: Question, ago_s: float = 0.0) -> Answer:

@@ -161,7 +161,7 @@ def test_a_camera_that_does_not_fit_gives_its_place_back(tiny_bundle: Path) -> N
                 LiveStream(language, bundle.spec, 120)
         full.release()
         streams = [LiveStream(language, bundle.spec, 120) for _ in range(3)]
-        assert all(stream.cached_tokens for stream in streams)
+        assert all(stream.sequence.tokens for stream in streams)
 
 
 def test_who_waits_for_a_camera_hears_that_it_was_taken_away(

@@ -118,9 +118,13 @@ def time_from_ns(time_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
+def ns_from_time(moment: Time) -> int:
+    return int(moment.sec * NS_PER_S + moment.nanosec)
+
+
 def query_from_message(message: QuestionMessage, ros_now_ns: int) -> Query:
     """A question as the engine takes it; 0 max_tokens is the engine's default. A moment to come is now."""
-    at_ns = message.at.sec * NS_PER_S + message.at.nanosec
+    at_ns = ns_from_time(message.at)
     limits = {"max_tokens": message.max_tokens} if message.max_tokens else {}
     return Query(
         question=message.question,

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from magno.runtime.clock import NS_PER_S
 from magno.runtime.tally import CameraStatus
 from magno.runtime.units import Outcome
 from magno_ros.conversions import sendable, time_from_ns
 
-NS_PER_S = 1_000_000_000
 STALE_S = 2.0  # a streaming camera's newest picture should not be older
 LEVELS = {
     "streaming": DiagnosticStatus.OK,

@@ -18,12 +18,13 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from magno.runtime.camera.process.picture_queue import NewestPictures
 from magno.runtime.camera.process.unit_queue import UnitQueue
+from magno.runtime.clock import NS_PER_S
 from magno.runtime.engine import Engine
 from magno.runtime.units import AccessUnit, MagnoError
+from magno_ros.conversions import ns_from_time
 from magno_ros.parameters import TOPIC_TYPES, CameraConfig, ParameterError
 from magno_ros.pictures import Jpeg, PictureError, pixels_of
 
-NS_PER_S = 1_000_000_000
 # Best effort is what both kinds of publishers are compatible with. What is lost on the way breaks the chain.
 DEPTH = 64  # a GOP of packets that come at once, after a key picture of several datagrams
 OLDEST_S = 60.0  # a stamp further from now than this is of another clock
@@ -84,7 +85,7 @@ class TopicCamera:
 
     def _on_message(self, message: Any) -> None:
         stamp = message.timestamp if hasattr(message, "timestamp") else message.header.stamp
-        stamp_ns = stamp.sec * NS_PER_S + stamp.nanosec or self._node.get_clock().now().nanoseconds
+        stamp_ns = ns_from_time(stamp) or self._node.get_clock().now().nanoseconds
         try:
             self._take(message, stamp_ns)
         except MagnoError as fault:
