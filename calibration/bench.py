@@ -20,6 +20,10 @@ from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 BENCHES = {
+    "answers": (
+        "magno.calibration.answers",
+        "the same words and logits, prefilled while watching or when asked",
+    ),
     "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
     "concurrency": ("magno.calibration.concurrency", "questions at once against the same one after another"),
     "deadline": (
