@@ -13,6 +13,7 @@ FOLDERS = {
     "magno.runtime.camera.decoding": "runtime/camera/decoding",
     "magno.runtime.camera.hardware": "runtime/camera/hardware",
     "magno.runtime.camera.process": "runtime/camera/process",
+    "magno.runtime.camera.topic": "runtime/camera/topic",
     "magno.runtime.camera.network": "runtime/camera/network",
     "magno.runtime.camera.hardware.jetson_shim": "runtime/camera/hardware/jetson_shim",
     "magno.runtime.conformance": "runtime/conformance",
@@ -70,6 +71,7 @@ setup(
         "train": [*EXPORT, "matplotlib>=3.8"],
         "rtx": ["tensorrt-rtx>=1.7", "cuda-python>=12.6"],  # builds engines with no GPU
         "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
+        "bag": ["mcap>=1.6", "mcap-ros2-support>=0.6"],  # recorded ROS topics, without a ROS
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
     entry_points={"console_scripts": ["magno = magno.cli:main"]},

@@ -195,7 +195,7 @@ main() {
   hint="If llama.cpp did not compile, install g++ and make; then run this again."
   text="installing magno and its tools; llama.cpp compiles for about six minutes on two cores"
   compgen -G "$venv/lib/python*/site-packages/llama_cpp" >/dev/null && text="installing magno and its tools (seconds)"
-  step magno "$text" "$magno" pip_install -e '.[export,train,test]'
+  step magno "$text" "$magno" pip_install -e '.[export,train,bag,test]'
   if [ "$(uname -m)" != x86_64 ]; then
     say "no ROS 2 wheels exist for $(uname -m): build ros2_pkg with colcon on an installed ROS 2."
     return

@@ -124,16 +124,24 @@ class Engine:
         until_s: float | None = None,
         keyframes_only: bool = False,
         transport: str = "tcp",
+        topic: str = "",
         gate: Gate | None = None,
     ) -> None:
         """Open a camera and watch it until it ends or `unwatch`.
 
         Raises MagnoError when a file cannot be opened. A live camera (a url such as rtsp://) that is absent raises
-        nothing: its state is "lost", it is tried again about once a second, and watched once it is there. Every
-        picture passes the `gate`, if any: see replay.
+        nothing: its state is "lost", it is tried again about once a second, and watched once it is there. `topic` is
+        a bag's (*.mcap) with several cameras. Every picture passes the `gate`, if any: see replay.
         """
         request = CameraRequest(
-            url, self.spec.codec.image_px, pace, loop, until_s, keyframes_only, transport=transport
+            url,
+            self.spec.codec.image_px,
+            pace,
+            loop,
+            until_s,
+            keyframes_only,
+            transport=transport,
+            topic=topic,
         )
         self._cameras.add(name, request, None, gate)
 

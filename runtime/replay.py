@@ -77,14 +77,15 @@ def replay(
     asked: Sequence[Asked],
     *,
     until_s: float | None = None,
+    topic: str = "",
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> Replayed:
-    """Play a clip through a new engine, and ask. Raises MagnoError."""
+    """Play a clip, or a `topic` of a bag, through a new engine, and ask. Raises MagnoError."""
     clock = ReplayClock()
     tracer = RingTracer(clock, MAX_SPANS)
     with Engine.open(config, clock, tracer) as engine:
         lockstep = Lockstep(engine, clock, asked)
-        engine.watch(CAMERA, clip, pace="fast", until_s=until_s, gate=lockstep)
+        engine.watch(CAMERA, clip, pace="fast", until_s=until_s, topic=topic, gate=lockstep)
         while not engine.wait_ended(CAMERA, LOOK_S):
             progress(lockstep.pictures)
         while lockstep.ask_next():  # what is asked of the clip's end, or after it

@@ -1,4 +1,4 @@
-"""`magno replay CLIP`: the production engine on a recorded clip, its decisions written down and held against others."""
+"""`magno replay CLIP`: the production engine on a clip or a bag, its decisions written down and held against others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ DEADLINE_MS = 5000.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("clip", metavar="CLIP", help="video file: H.264 or MPEG-4 Part 2")
+    parser.add_argument("clip", metavar="CLIP", help="video file (H.264 or MPEG-4 Part 2) or bag (*.mcap)")
+    parser.add_argument("--topic", default="", metavar="NAME", help="of a bag with several cameras")
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--ask", action="append", default=[], metavar="QUESTION@SECONDS", help="may be given again"
@@ -78,6 +79,7 @@ def _replay(args: argparse.Namespace) -> Replayed:
             args.clip,
             asked,
             until_s=args.until,
+            topic=args.topic,
             progress=lambda pictures: status.update(f"replaying: {pictures} pictures"),
         )
 

@@ -28,6 +28,7 @@ OWNERS = {
     "llama_cpp": {"runtime/language.py"},
     "onnxruntime": {"runtime/backends/ort.py"},
     "cuda": {"runtime/backends/cuda.py"},
+    "mcap": {"runtime/camera/topic/mcap_file.py"},
     "PyNvVideoCodec": {"runtime/camera/hardware/nvdec_library.py"},
 }
 

@@ -7,7 +7,7 @@ until an IDR or a recovery point comes. One without data is the owner's word tha
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from magno.runtime.camera.caps import TimeFrom
@@ -39,13 +39,18 @@ class HandedSource:
 
     def units(self) -> Iterator[AccessUnit]:
         """Units as they come, from the first that decoding may begin with. Raises CameraError for no message."""
-        examiner, begun = H264Examiner(), False
-        while (unit := read_unit(self._stream)) is not None:
-            if not begun and unit.data:
-                facts = examiner.examine(unit.data)
-                begun = facts is not None and facts.begins
-            if begun:
-                yield unit
+        return from_first_anchor(iter(lambda: read_unit(self._stream), None))
 
     def close(self) -> None:
         self._stream.close()
+
+
+def from_first_anchor(units: Iterable[AccessUnit]) -> Iterator[AccessUnit]:
+    """H.264 units without those before the first that decoding may begin with."""
+    examiner, begun = H264Examiner(), False
+    for unit in units:
+        if not begun and unit.data:
+            facts = examiner.examine(unit.data)
+            begun = facts is not None and facts.begins
+        if begun:
+            yield unit

@@ -33,6 +33,7 @@ class CameraRequest:
     b_frames: str = "skip"  # "refuse" ends a stream that has any; "use" and "skip" are the window's to follow
     transport: str = "tcp"  # of RTSP: tcp loses nothing, udp waits for nothing
     decoder: str = "ffmpeg"  # or "nvdec", on an NVIDIA GPU whose vectors were calibrated
+    topic: str = ""  # of a bag; "": its only one with pictures
 
     def __post_init__(self) -> None:
         if self.pace not in PACES:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 from magno.runtime.camera.caps import TimeFrom
-from magno.runtime.camera.network.families import FAMILIES, OPEN_S, SOCKET_S
+from magno.runtime.camera.network.families import FAMILIES, OPEN_S, SOCKET_S, without_password
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.units import AccessUnit
 
 STANDARD_INPUT = "-"
 RAW_SUFFIXES = (".h264", ".264")
-NO_SCHEMES = ("annexb", "units", "pictures")
+BAG_SUFFIX = ".mcap"
+NO_SCHEMES = ("annexb", "bag", "units", "pictures")
 SHORT_SCHEMES = ("gst", "jetson", "lavfi")  # what follows their colon is no place
 
 
@@ -35,6 +36,7 @@ SOURCES = {
     "annexb": Kind(
         "magno.runtime.camera.annexb"
     ),  # a raw H.264 stream: *.h264, *.264, or - for standard input
+    "bag": Kind("magno.runtime.camera.topic.bag"),  # a recorded topic: *.mcap
     "units": Kind("magno.runtime.camera.handed"),  # access units that the reader's owner hands over
     "pictures": Kind("magno.runtime.camera.pictures"),  # pictures that the reader's owner hands over
     "v4l2": Kind("magno.runtime.camera.device", True, 10.0, 10.0),  # v4l2:///dev/video0?size=1280x720&rate=30
@@ -75,6 +77,10 @@ def open_source(request: CameraRequest, clock: Clock) -> Source:
             f"{', '.join(name for name in SOURCES if name not in NO_SCHEMES)}, found {kind[:40]}://; "
             "give a video file or a camera."
         )
+    if request.topic and kind != "bag":
+        raise CameraError(
+            f"A topic wants a bag (*{BAG_SUFFIX}), found {without_password(request.url)[:500]}. Leave out the topic."
+        )
     module = importlib.import_module(SOURCES[kind].module)
     return cast(Source, module.open_source(request, clock))
 
@@ -86,8 +92,11 @@ def kind_of(url: str) -> str:
         return short
     scheme, separator, _ = url.partition("://")
     kind = scheme.lower() if separator else "file"
-    is_raw = url == STANDARD_INPUT or url.lower().endswith(RAW_SUFFIXES)
-    return "annexb" if kind == "file" and is_raw else kind
+    if kind != "file":
+        return kind
+    if url.lower().endswith(BAG_SUFFIX):
+        return "bag"
+    return "annexb" if url == STANDARD_INPUT or url.lower().endswith(RAW_SUFFIXES) else kind
 
 
 def is_live(request: CameraRequest) -> bool:

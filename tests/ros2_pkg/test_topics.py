@@ -27,10 +27,11 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from magno.runtime.camera.encode import PictureEncoder
+from magno.runtime.camera.topic.messages import TOPIC_TYPES, format_of
+from magno.runtime.camera.topic.pictures import Jpeg, PictureError, pixels_of
 from magno_ros.conversions import time_from_ns
-from magno_ros.parameters import TOPIC_TYPES, CameraConfig, ParameterError
-from magno_ros.pictures import Jpeg, PictureError, pixels_of
-from magno_ros.topics import format_of, message_class
+from magno_ros.parameters import CameraConfig, ParameterError
+from magno_ros.topics import message_class
 from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot, robot, until
 
 RATE = 15

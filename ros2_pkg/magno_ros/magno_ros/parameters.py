@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from magno.runtime.camera.topic.messages import FORMATS, TOPIC_TYPES
 from magno.runtime.spec import SpecError, from_dict
 
 CAMERAS = "cameras"
@@ -23,13 +24,6 @@ ROS_OWN = ("use_sim_time", "start_type_description_service")
 ROS_OWN_PREFIX = "qos_overrides."
 PACES = ("live", "fast")
 TRANSPORTS = ("tcp", "udp")
-TOPIC_TYPES = (
-    "sensor_msgs/msg/CompressedImage",
-    "sensor_msgs/msg/Image",
-    "foxglove_msgs/msg/CompressedVideo",
-    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket",
-)
-FORMATS = ("h264", "jpeg")
 CAMERA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 

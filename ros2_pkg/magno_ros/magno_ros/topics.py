@@ -1,8 +1,8 @@
 """Cameras that are topics: what a publisher sends goes into the engine as it comes. Knows no question.
 
 H.264 goes straight into the model's front end, as the camera's encoder made it; pictures are encoded in the reader
-process for their motion. The callback copies and hands over, and never waits. A stream's time is the stamps': a picture
-is known again by it.
+process for their motion. The callback copies and hands over, and never waits. What a message holds, recorded bags read
+with the same functions (magno.runtime.camera.topic). A stream's time is the stamps': a picture is known again by it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from magno.runtime.camera.process.picture_queue import NewestPictures
 from magno.runtime.camera.process.unit_queue import UnitQueue
+from magno.runtime.camera.topic.messages import TOPIC_TYPES, is_h264, reader_of, stamp_ns_of
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.engine import Engine
 from magno.runtime.units import AccessUnit, MagnoError
-from magno_ros.conversions import ns_from_time
-from magno_ros.parameters import TOPIC_TYPES, CameraConfig, ParameterError
-from magno_ros.pictures import Jpeg, PictureError, pixels_of
+from magno_ros.parameters import CameraConfig, ParameterError
 
 # Best effort is what both kinds of publishers are compatible with. What is lost on the way breaks the chain.
 DEPTH = 64  # a GOP of packets that come at once, after a key picture of several datagrams
@@ -58,24 +57,16 @@ class TopicCamera:
         self._node.destroy_subscription(self._subscription)
         self._queue.close()
 
-    def _taker(self, engine: Engine) -> Callable[[Any, int], None]:
+    def _taker(self, engine: Engine) -> Callable[[Any, int], object]:
         self._queue: UnitQueue | NewestPictures
-        is_image = self._config.type == "sensor_msgs/msg/Image"
-        if not is_image and self._config.format == "h264":
+        read = reader_of(self._config.type, self._config.format)
+        if is_h264(self._config.type, self._config.format):
             self._queue = units = engine.watch_units(self._name)
-            return lambda message, stamp_ns: self._put_unit(units, message, stamp_ns)
+            return lambda message, stamp_ns: units.put(
+                AccessUnit(read(message), stamp_ns, self._captured_ns(stamp_ns))
+            )
         self._queue = pictures = engine.watch_pictures(self._name)
-        pixels = pixels_of if is_image else Jpeg().pixels
-        return lambda message, stamp_ns: self._put_picture(pictures, pixels(message), stamp_ns)
-
-    def _put_unit(self, units: UnitQueue, message: Any, stamp_ns: int) -> None:
-        told = format_of(message)
-        if not told or "264" not in told:
-            raise PictureError(f"wants H.264, found the format {told[:40]!r}: set {self._name}.format.")
-        units.put(AccessUnit(bytes(message.data), stamp_ns, self._captured_ns(stamp_ns)))
-
-    def _put_picture(self, pictures: NewestPictures, pixels: Any, stamp_ns: int) -> None:
-        pictures.put(pixels, stamp_ns, self._captured_ns(stamp_ns))
+        return lambda message, stamp_ns: pictures.put(read(message), stamp_ns, self._captured_ns(stamp_ns))
 
     def _captured_ns(self, stamp_ns: int) -> int:
         """The stamp on this machine's clock; now, where the stamp is of another."""
@@ -84,8 +75,7 @@ class TopicCamera:
         return now_ns - age_ns if 0 <= age_ns < OLDEST_S * NS_PER_S else now_ns
 
     def _on_message(self, message: Any) -> None:
-        stamp = message.timestamp if hasattr(message, "timestamp") else message.header.stamp
-        stamp_ns = ns_from_time(stamp) or self._node.get_clock().now().nanoseconds
+        stamp_ns = stamp_ns_of(message) or self._node.get_clock().now().nanoseconds
         try:
             self._take(message, stamp_ns)
         except MagnoError as fault:
@@ -110,10 +100,3 @@ def message_class(name: str) -> Any:
             f"A topic of {name} wants the package {package}, found none installed. Install it "
             f"(ros-DISTRO-{package.replace('_', '-')}), or use one of {', '.join(TOPIC_TYPES)}."
         ) from error
-
-
-def format_of(message: Any) -> str:
-    """What a message says of its coding: CompressedImage and CompressedVideo in `format`, FFMPEGPacket in `encoding`,
-    which may be "h264;yuv420p" or the name of an encoder such as "libx264"."""
-    told = getattr(message, "format", None)
-    return str(getattr(message, "encoding", "") if told is None else told).lower().split(";")[0].strip()

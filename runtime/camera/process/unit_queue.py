@@ -61,6 +61,13 @@ class UnitQueue:
             self._changed.wait_for(lambda: self._waiting or self._closed or over.is_set())
             return self._waiting.popleft() if self._waiting and not over.is_set() else None
 
+    def waiting(self) -> list[AccessUnit]:
+        """All that waits, taken at once."""
+        with self._changed:
+            taken = list(self._waiting)
+            self._waiting.clear()
+            return taken
+
     def send(self, pipe: BinaryIO, over: threading.Event) -> bool:
         """Write the next unit, waiting for it; False as `take` gives None. Raises OSError when nobody reads."""
         unit = self.take(over)

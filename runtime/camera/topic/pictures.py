@@ -1,11 +1,12 @@
-"""Messages with pictures -> arrays. Knows no node."""
+"""Messages with pictures -> arrays. Knows a message by its fields alone, whoever made it."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import av
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
-from sensor_msgs.msg import CompressedImage, Image
 
 from magno.runtime.camera.process.picture_queue import is_size
 from magno.runtime.units import MagnoError
@@ -23,11 +24,27 @@ ENCODINGS: dict[str, tuple[int, tuple[int, ...]]] = {
 MAX_JPEG_BYTES = 16 << 20
 
 
+class ImageMessage(Protocol):
+    """What is read of a sensor_msgs/Image."""
+
+    encoding: str
+    height: int
+    width: int
+    step: int  # bytes of a row
+    data: bytes
+
+
+class CodedMessage(Protocol):
+    """What is read of a sensor_msgs/CompressedImage, and of its kin."""
+
+    data: bytes
+
+
 class PictureError(MagnoError):
     """A message that is no picture; its text goes on after "a message of TOPIC"."""
 
 
-def pixels_of(message: Image) -> np.ndarray:
+def pixels_of(message: ImageMessage) -> np.ndarray:
     """(H, W, 3) uint8 RGB or (H, W) uint8 grey of a message. Raises PictureError."""
     told = str(message.encoding).lower()
     if told not in ENCODINGS:
@@ -50,13 +67,13 @@ class Jpeg:
     def __init__(self) -> None:
         self._context: VideoCodecContext | None = None
 
-    def pixels(self, message: CompressedImage) -> np.ndarray:
+    def pixels(self, message: CodedMessage) -> np.ndarray:
         """(H, W, 3) uint8 RGB of a message. Raises PictureError."""
         data = bytes(message.data)
         if not data.startswith(b"\xff\xd8") or len(data) > MAX_JPEG_BYTES:
             raise PictureError(
                 f"wants a JPEG of {MAX_JPEG_BYTES >> 20} MiB at most, found {len(data)} bytes of format "
-                f"{str(message.format)[:40]!r}."
+                f"{str(getattr(message, 'format', ''))[:40]!r}."
             )
         context = self._context or av.CodecContext.create("mjpeg", "r")
         assert isinstance(context, VideoCodecContext)

@@ -1,0 +1,1 @@
+"""Cameras that are ROS topics, live or recorded: what their messages hold. Knows no ROS installation."""
