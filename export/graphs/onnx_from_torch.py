@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import logging
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from magno.export.errors import CheckpointError
-from magno.export.graphs.precision import at_precision
+from magno.export.graphs.inlined import write_inlined
+from magno.export.graphs.precision import at_precision, without_weights
 from magno.runtime.backends import Graph
 
 # The first with GELU as one operator; ONNX Runtime 1.17 and TensorRT 10 both read it.
@@ -49,12 +51,8 @@ def onnx_from_torch(module: nn.Module, graph: Graph, out: Path, precision: str =
                 dynamic_shapes=tuple({0: BATCH} for _ in example),
                 external_data=False,
             )
-        assert program is not None  # only the old exporter gives none
-        model = program.model_proto
-        _name_by_module(model.graph)
-        _strip(model)
-        at_precision(model, precision)
-        onnx.checker.check_model(model, full_check=True)
+            assert program is not None  # only the old exporter gives none
+            _write(program, out, precision)
     except CheckpointError:
         raise
     except Exception as error:  # the exporter and the checker raise many kinds
@@ -62,7 +60,19 @@ def onnx_from_torch(module: nn.Module, graph: Graph, out: Path, precision: str =
         raise CheckpointError(
             f"{out.name} wants a model that torch can export, found: {lines[0][:300]}"
         ) from error
-    out.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _write(program: torch.onnx.ONNXProgram, out: Path, precision: str) -> None:
+    """Weights pass through a file beside it: in memory they are the module's alone."""
+    with tempfile.TemporaryDirectory(dir=out.parent) as folder:
+        aside = Path(folder) / out.name
+        program.save(aside, external_data=True)
+        model = onnx.load(aside, load_external_data=False)
+        _name_by_module(model.graph)
+        _strip(model)
+        at_precision(model, precision)
+        onnx.checker.check_model(without_weights(model), full_check=True)
+        write_inlined(model, Path(folder), out)
 
 
 @contextmanager

@@ -8,12 +8,12 @@ strongly typed TensorRT network takes the graph as it stands. Inputs and outputs
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from magno.export.errors import CheckpointError
+from magno.export.graphs.half import half_bytes
+from magno.export.graphs.inlined import is_outside
 
 PRECISIONS = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "bf16": TensorProto.BFLOAT16}
 # Before opset 22 there is no convolution in bfloat16.
@@ -23,7 +23,6 @@ FOLLOWING = frozenset(
     | {"Concat", "Expand", "Flatten", "Gather", "Identity", "Pad", "Reshape"}
     | {"Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
-BF16_SHIFT = 16  # bfloat16 is the upper half of a float32
 
 
 def at_precision(model: ModelProto, precision: str) -> None:
@@ -127,20 +126,26 @@ class _Halving:
 
 def float_values(model: ModelProto) -> set[str]:
     """Names of all float32 values of a graph, weights and inputs among them."""
-    # Types hang on no weight's numbers, so that large weights are left out: inference copies what it is given.
+    inferred = onnx.shape_inference.infer_shapes(without_weights(model)).graph
+    told = [*inferred.input, *inferred.value_info, *inferred.output, *model.graph.value_info]
+    return {info.name for info in told if info.type.tensor_type.elem_type == TensorProto.FLOAT}
+
+
+def without_weights(model: ModelProto) -> ModelProto:
+    """The same graph with its weights as inputs: what is well-formed, and which type a value has, hang on no weight's
+    numbers, and inference copies what it is given."""
     skeleton = ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    skeleton.graph.name = model.graph.name
     skeleton.graph.node.extend(model.graph.node)
     skeleton.graph.output.extend(model.graph.output)
     skeleton.graph.input.extend(model.graph.input)
     for tensor in model.graph.initializer:
-        if tensor.data_type == TensorProto.INT64:
+        if tensor.data_type == TensorProto.INT64 and not is_outside(tensor):
             skeleton.graph.initializer.append(tensor)
         else:
             info = helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
             skeleton.graph.input.append(info)
-    inferred = onnx.shape_inference.infer_shapes(skeleton).graph
-    told = [*inferred.input, *inferred.value_info, *inferred.output, *model.graph.value_info]
-    return {info.name for info in told if info.type.tensor_type.elem_type == TensorProto.FLOAT}
+    return skeleton
 
 
 def _lift_constants(graph: GraphProto) -> None:
@@ -159,23 +164,10 @@ def _cast(name: str, result: str, to: int) -> NodeProto:
 
 
 def _in_half(tensor: TensorProto, name: str, half: int) -> TensorProto:
-    exact = numpy_helper.to_array(tensor)
-    if half == TensorProto.FLOAT16:
-        with np.errstate(over="ignore"):
-            rounded = exact.astype(np.float16)
-        if not np.isfinite(rounded).all():
-            raise CheckpointError(
-                f"{tensor.name} wants weights of at most 65504 for fp16, found {np.abs(exact).max():.6g}: "
-                "use --precision bf16."
-            )
-        raw = rounded.astype("<f2").tobytes()
-    else:
-        raw = bfloat16_bits(exact).astype("<u2").tobytes()
+    if is_outside(tensor):  # rounded when it is written
+        outside = TensorProto()
+        outside.CopyFrom(tensor)
+        outside.name, outside.data_type = name, half
+        return outside
+    raw = half_bytes(numpy_helper.to_array(tensor), tensor.name, half)
     return TensorProto(name=name, data_type=half, dims=tensor.dims, raw_data=raw)
-
-
-def bfloat16_bits(exact: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Finite float32 numbers as bfloat16, rounded to the nearest, halves to even."""
-    bits = np.ascontiguousarray(exact).view(np.uint32)
-    odd = (bits >> BF16_SHIFT) & 1
-    return ((bits + 0x7FFF + odd) >> BF16_SHIFT).astype(np.uint16)

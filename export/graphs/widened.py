@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from magno.export.graphs.precision import BF16_SHIFT
+from magno.export.graphs.half import BF16_SHIFT
 
 TELLING_SIZES = ("Shape", "Size")  # whose results are integers
 

@@ -14,7 +14,8 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from magno.export.errors import CheckpointError
 from magno.export.graphs.graph_file import GraphFile, precision_of
-from magno.export.graphs.precision import PRECISIONS, at_precision, bfloat16_bits
+from magno.export.graphs.half import bfloat16_bits
+from magno.export.graphs.precision import PRECISIONS, at_precision
 from magno.export.graphs.widened import widen
 from magno.export.verify.parity import example_inputs
 from magno.export.verify.tolerance import compare
