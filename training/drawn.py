@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from magno.runtime.spec import CodecSpec
-from magno.training.facts import covered
+from magno.training.facts import PatchFacts, covered, middle
 from magno.training.questions.words import SHAPES
 from magno.training.samples import Keyframes, pixels_of
 from magno.training.scenes.shapes import OUTLINES
@@ -25,9 +25,7 @@ GRAIN = 8.0  # of the ground, in levels
 SHADE = 20.0  # of a thing, in levels
 REDRAWN = 0.06  # for each picture taken from a pool
 
-Drawing = tuple[
-    np.ndarray, np.ndarray, np.ndarray
-]  # (S, S, 3) uint8, and two of (P, P) int64: facts.patch_facts
+Drawing = tuple[np.ndarray, PatchFacts]  # (S, S, 3) uint8, and (P, P) each
 
 
 class Drawings:
@@ -47,27 +45,30 @@ class Drawings:
 
 
 def _keyframes(drawings: Sequence[Drawing]) -> Keyframes:
-    pictures, *told = zip(*drawings, strict=True)
-    return Keyframes(pixels_of(pictures), *(torch.from_numpy(np.stack(part)).flatten(1) for part in told))
+    pictures, told = zip(*drawings, strict=True)
+    parts = zip(*told, strict=True)
+    return Keyframes(pixels_of(pictures), *(torch.from_numpy(np.stack(part)).flatten(1) for part in parts))
 
 
 def _turned(drawing: Drawing, rng: np.random.Generator) -> Drawing:
-    picture, *told = drawing
+    picture, told = drawing
     symmetry = random_symmetry(rng)
-    colours, shapes = (np.ascontiguousarray(symmetry.picture(part[..., None])[..., 0]) for part in told)
-    return symmetry.picture(picture), colours, shapes
+    turned = PatchFacts(*(np.ascontiguousarray(symmetry.picture(part[..., None])[..., 0]) for part in told))
+    return symmetry.picture(picture), turned
 
 
 def _picture(codec: CodecSpec, rng: np.random.Generator) -> Drawing:
     side = codec.image_px
     picture = _ground(side, rng)
     colours, shapes = (np.zeros((codec.patches, codec.patches), np.int64) for _ in range(2))
+    middles = np.zeros((codec.patches, codec.patches), bool)
     for x, y, radius in _spots(rng):
         colour, shape = int(rng.integers(len(RGB))), int(rng.integers(len(SHAPES)))
         _draw(picture, (x * side, y * side, radius * side), (colour, shape), rng)
         patches = covered((x, y), (radius, radius), codec.patches)
         colours[patches], shapes[patches] = colour + 1, shape + 1
-    return np.clip(picture, 0, 255).astype(np.uint8), colours, shapes
+        middles[middle((x, y), codec.patches)] = True
+    return np.clip(picture, 0, 255).astype(np.uint8), PatchFacts(colours, shapes, middles)
 
 
 def _ground(side: int, rng: np.random.Generator) -> np.ndarray:

@@ -62,11 +62,18 @@ def thing_state(shard: Shard, lesson: Lesson, image_px: int, symmetry: Symmetry)
     return ThingState(symmetry.points(now[:2]), np.array([*moved, growth * GROWTH], np.float32), True)
 
 
-def patch_facts(
-    shard: Shard, clip: int, item: int, patches: int, symmetry: Symmetry
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour and shape of the thing in each patch of a keyframe: two of (P*P,) int64."""
+class PatchFacts(NamedTuple):
+    """Of the patches of one keyframe."""
+
+    colours: np.ndarray  # (P*P,) int64: of the thing that lies there; 0: none
+    shapes: np.ndarray  # (P*P,) int64
+    middles: np.ndarray  # (P*P,) bool: a thing's centre lies there, so that counting these counts things
+
+
+def patch_facts(shard: Shard, clip: int, item: int, patches: int, symmetry: Symmetry) -> PatchFacts:
+    """Of the keyframe that is this item of its clip."""
     colours, shapes = (np.zeros((patches, patches), np.int64) for _ in range(2))
+    middles = np.zeros((patches, patches), bool)
     side = _side(shard, clip)
     for thing, (x, y, radius, _, _, visible) in enumerate(shard.places(clip)[item].astype(np.float32)):
         if visible < SEEN:
@@ -75,7 +82,8 @@ def patch_facts(
         reach = radius * (side[::-1] if symmetry.transpose else side)
         under = covered((x, y), reach, patches)
         colours[under], shapes[under] = look(shard, clip, thing)
-    return colours.ravel(), shapes.ravel()
+        middles[middle((x, y), patches)] = True
+    return PatchFacts(colours.ravel(), shapes.ravel(), middles.ravel())
 
 
 def covered(centre: Sequence[float], reach: Sequence[float], patches: int) -> np.ndarray:
@@ -84,9 +92,14 @@ def covered(centre: Sequence[float], reach: Sequence[float], patches: int) -> np
     centres = (np.arange(patches) + 0.5) / patches
     away = np.hypot((centres[None, :] - centre[0]) / reach[0], (centres[:, None] - centre[1]) / reach[1])
     under = np.asarray(away < 0.9)
-    column, row = (min(max(int(at * patches), 0), patches - 1) for at in centre)
-    under[row, column] = True
+    under[middle(centre, patches)] = True
     return under
+
+
+def middle(centre: Sequence[float], patches: int) -> tuple[int, int]:
+    """Row and column of the patch that a thing's centre lies in, or of the nearest one."""
+    column, row = (min(max(int(at * patches), 0), patches - 1) for at in centre)
+    return row, column
 
 
 def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Symmetry) -> WindowFacts:

@@ -23,6 +23,9 @@ from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
 NOW, THEN = 0, 1  # its heads
+NOWHERE = (
+    0  # column of a row: there attention goes that finds nothing, so that an absence can be read as well
+)
 
 
 class Guide(nn.Module):
@@ -101,16 +104,22 @@ def _mover_columns(batch: Batch, count: int) -> Tensor:
 
 def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
     """(Q, L) bool: the tokens from which a question's things can be read: their movers' in the window that tells of
-    them; where there are none, and where their looks are asked for, their patches."""
+    them; where there are none, and where their looks are asked for, their patches; of what is named and nowhere,
+    NOWHERE."""
     asked = batch.asked
     shown = _telling(batch, movers, told, asked.window, asked.sought)
     by_patches = asked.by_looks | ~shown.any(1)
-    return shown | (asked.patches & by_patches[:, None])
+    shown |= asked.patches & by_patches[:, None]
+    shown[:, NOWHERE] |= asked.named & ~shown.any(1)
+    return shown
 
 
 def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
-    """(Q, L) bool: the token of what moved when it began or ceased to."""
-    return _telling(batch, movers, told, batch.asked.turn, batch.asked.turned)
+    """(Q, L) bool: the token of what moved when it began or ceased to; of what did not, NOWHERE."""
+    asked = batch.asked
+    shown = _telling(batch, movers, told, asked.turn, asked.turned)
+    shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
+    return shown
 
 
 def _telling(

@@ -72,7 +72,7 @@ class MotionHead(nn.Module):
         super().__init__()
         self.field = nn.Linear(TOKENS * width, CELLS * CELLS * 2)
         self.ground = nn.Linear(width, 3)
-        self.there, self.moved = nn.Linear(width, 1), nn.Linear(width, 3)
+        self.there, self.moved = nn.Linear(width, 1), nn.Linear(width, 4)
         self.start, self.end = nn.Linear(width, CELLS**2), nn.Linear(width, CELLS**2)
 
     def loss(self, tokens: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,7 +84,7 @@ class MotionHead(nn.Module):
         # (W, token, mover): how badly each token tells of each mover
         cost = 2 * smooth_l1_loss(
             told[:, :, None].expand(-1, -1, MOVERS, -1),
-            windows.moved[:, None].expand(-1, others.shape[1], -1, -1),
+            _with_speed(windows.moved)[:, None].expand(-1, others.shape[1], -1, -1),
             reduction="none",
             beta=0.2,
         ).sum(-1)
@@ -121,6 +121,12 @@ class MotionHead(nn.Module):
         weight = torch.where(apart, 1.0, 0.1) * windows.known[:, None, None]
         loss = smooth_l1_loss(told, windows.field, reduction="none", beta=0.2).sum(-1)
         return (loss * weight).sum() / weight.sum().clamp(min=1)
+
+
+def _with_speed(moved: Tensor) -> Tensor:
+    """(W, N, 3) -> (W, N, 4): and how far, whichever way: which of two is faster is then read off their tokens as a
+    difference."""
+    return torch.cat([moved, moved[..., :2].norm(dim=-1, keepdim=True)], dim=-1)
 
 
 def soft_cells(points: Tensor) -> Tensor:

@@ -31,9 +31,9 @@ class Pointer:
     column: int  # of its row: the token that the answer, or its next word, follows
     sought: tuple[Look, ...]  # the thing that it names first; else the one that it is about
     named: bool  # it names one thing, so that its own words tell which
-    window: int  # of the row's windows the one that tells of it; -1: a keyframe is newer
+    window: int  # of the row's windows the one that tells of it; -1: none, or a newer keyframe does
     turn: int  # the window that tells of the other thing, or when the one began or ceased to move; -1: none
-    turned: Look  # of what is seen there
+    turned: Look  # of what is seen there; with a turn of -1: what would be, had it happened
     patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
 
 
@@ -64,7 +64,7 @@ def _pointer(
     seen = [number for number, item in enumerate(row.items) if item <= lesson.item]
     newest = seen[-1]
     last = row.kinds[: newest + 1].count(WINDOW) - 1
-    window = last if row.kinds[newest] == WINDOW else -1
+    window = last if row.kinds[newest] == WINDOW or lesson.family not in OF_LOOKS else -1
     turn, turned = -1, (0, 0)
     if len(names) > 1:
         sought, turned, turn = names[:1], names[1], window
@@ -73,7 +73,7 @@ def _pointer(
     elif lesson.family in BEGAN + ENDED and (thing := _thing(shard, lesson, names[0])) >= 0:
         turn, turned = _turn(row, shard, lesson, thing), look(shard, lesson.clip, thing)
     keyframe = max(number for number in seen if row.kinds[number] == KEYFRAME)
-    colours, shapes = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
+    colours, shapes, _ = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
     on = np.flatnonzero(sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool)))
     columns = tuple(row.places[keyframe] + int(patch) for patch in on)
     return Pointer(answer - 1, sought, len(names) == 1, window, turn, turned, columns)

@@ -22,6 +22,7 @@ class Keyframes(NamedTuple):
     pixels: Tensor  # (K, 3, S, S)
     colours: Tensor  # (K, P*P) int64: facts.patch_facts
     shapes: Tensor  # (K, P*P) int64
+    middles: Tensor  # (K, P*P) bool
 
 
 class Windows(NamedTuple):

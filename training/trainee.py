@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from magno.export.model import MagnoModel
 from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
+from magno.training.changes import ChangeHead
 from magno.training.grounding import Words, ground
 from magno.training.guide import BEFORE_LAST, Guide
 from magno.training.heads import MotionHead, NameHead, things_of
@@ -27,10 +28,12 @@ WEIGHTS = {
     "patches": 0.4,
     "things": 0.4,
     "places": 0.3,
+    "middles": 0.5,
     "motion": 0.4,
     "names": 0.4,
     "looks": 0.5,
     "found": 0.3,
+    "changes": 0.5,
     "aligned": 1.0,
 }
 
@@ -45,7 +48,7 @@ class Losses:
         return torch.stack([WEIGHTS[name] * part for name, part in self.parts.items()]).sum()
 
 
-class Trainee(torch.nn.Module):
+class Trainee(nn.Module):
     """The model and its throw-away heads."""
 
     def __init__(self, model: MagnoModel, words: Words, *, heads: bool = True) -> None:
@@ -54,14 +57,16 @@ class Trainee(torch.nn.Module):
         self.model, self._words, self._uses_heads = model, words, heads
         width = model.language.config.hidden_size
         self.patch_names, self.thing_names = NameHead(width), NameHead(width)
+        self.middle = nn.Linear(width, 1)
         self.motion, self.guide = MotionHead(width), Guide(width, words)
+        self.changes = ChangeHead(width, model.config.delta.residual_queries)
         self.alignment = Alignment(width, model.config.codec.patches**2)
 
-    def encoders(self) -> list[torch.nn.Parameter]:
+    def encoders(self) -> list[nn.Parameter]:
         """All that the tokens come from, and the heads that ask them."""
         return [each for name, each in self.named_parameters() if not name.startswith(LANGUAGE)]
 
-    def language(self) -> list[torch.nn.Parameter]:
+    def language(self) -> list[nn.Parameter]:
         """The language model, and the head that asks its states."""
         return [each for name, each in self.named_parameters() if name.startswith(LANGUAGE)]
 
@@ -73,10 +78,8 @@ class Trainee(torch.nn.Module):
         for projector in (self.model.vision.projector, self.model.delta.projector):
             projector.outer.weight *= share
             projector.outer.bias *= share
-        heads = (self.patch_names, self.thing_names, self.motion)
-        for reader in (
-            each for head in heads for each in head.modules() if isinstance(each, torch.nn.Linear)
-        ):
+        heads = (self.patch_names, self.thing_names, self.middle, self.motion, self.changes)
+        for reader in (each for head in heads for each in head.modules() if isinstance(each, nn.Linear)):
             reader.weight /= share
         names = (self.patch_names, self.thing_names)
         layers = len(self.model.language.model.layers)
@@ -87,10 +90,9 @@ class Trainee(torch.nn.Module):
         return Losses(self._seen(self.model.vision(keyframes.pixels), keyframes))
 
     def moved(self, windows: Windows) -> Losses:
-        """What motion tokens say by themselves."""
-        return Losses(
-            {"motion": self._motion(self.model.delta(windows.motion, windows.residual), windows)[0]}
-        )
+        """What Δ-tokens say by themselves."""
+        deltas = self.model.delta(windows.motion, windows.residual)
+        return Losses({"motion": self._motion(deltas, windows)[0], "changes": self._changes(deltas, windows)})
 
     def aligned(self, pairs: Pairs) -> Losses:
         """What the Δ-tokens say of the picture after a window, once they know the one before."""
@@ -112,7 +114,8 @@ class Trainee(torch.nn.Module):
             motion, chosen, told_of = moved
             parts |= self.guide.losses(model.language, states, batch, (chosen, told_of))
             if not frozen:
-                parts |= {"motion": motion, **self._seen(vision, batch.keyframes)}
+                changes = self._changes(deltas, batch.windows)
+                parts |= {"motion": motion, "changes": changes, **self._seen(vision, batch.keyframes)}
         return Losses(parts, logits.argmax(-1) == wanted)
 
     def states(self, batch: Batch) -> tuple[Tensor, ...]:
@@ -143,7 +146,13 @@ class Trainee(torch.nn.Module):
             "patches": self.patch_names.loss(flat, keyframes.colours.flatten(), keyframes.shapes.flatten()),
             "things": self.thing_names.loss(*things_of(vision, keyframes)),
             "places": self.motion.place_loss(vision),
+            "middles": binary_cross_entropy_with_logits(
+                self.middle(vision)[..., 0], keyframes.middles.to(vision.dtype)
+            ),
         }
 
     def _motion(self, deltas: Tensor, windows: Windows) -> tuple[Tensor, Tensor, Tensor]:
         return self.motion.loss(deltas[:, : self.model.config.delta.motion_queries], windows)
+
+    def _changes(self, deltas: Tensor, windows: Windows) -> Tensor:
+        return self.changes.loss(deltas[:, self.model.config.delta.motion_queries :], windows.residual)

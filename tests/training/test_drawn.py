@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from magno.training.drawn import Drawings
+from magno.training.drawn import THINGS, Drawings
 from magno.training.heads import NameHead, things_of
 from magno.training.pocket import CODEC
 from magno.training.questions.words import SHAPES
@@ -32,6 +32,13 @@ def test_what_is_said_of_a_patch_is_what_it_shows() -> None:
     assert torch.equal(shown.colours > 0, shown.shapes > 0)
 
 
+def test_things_are_counted_by_their_middles() -> None:
+    shown = drawn(20, 0)
+    assert bool((shown.shapes[shown.middles] > 0).all())
+    middles = shown.middles.sum(1)
+    assert int(middles.min()) >= 2 and int(middles.max()) == THINGS
+
+
 def test_the_same_seed_draws_the_same() -> None:
     first, again = (drawn(3, 7) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
@@ -41,7 +48,7 @@ def test_each_thing_is_the_mean_of_its_own_patches() -> None:
     colours = torch.tensor([[0, 1, 1, 2], [1, 0, 0, 0]])
     shapes = torch.tensor([[0, 3, 3, 3], [3, 0, 0, 0]])
     tokens = torch.arange(8.0).reshape(2, 4, 1)
-    pooled, colour, shape = things_of(tokens, Keyframes(torch.empty(0), colours, shapes))
+    pooled, colour, shape = things_of(tokens, Keyframes(torch.empty(0), colours, shapes, shapes > 0))
     assert pooled.flatten().tolist() == [1.5, 3.0, 4.0]
     assert colour.tolist() == [1, 2, 1] and shape.tolist() == [3, 3, 3]
 
@@ -49,7 +56,7 @@ def test_each_thing_is_the_mean_of_its_own_patches() -> None:
 def test_a_picture_without_things_asks_for_nothing() -> None:
     nothing = torch.zeros(2, 4, dtype=torch.int64)
     tokens = torch.randn(2, 4, 8, requires_grad=True)
-    loss = NameHead(8).loss(*things_of(tokens, Keyframes(torch.empty(0), nothing, nothing)))
+    loss = NameHead(8).loss(*things_of(tokens, Keyframes(torch.empty(0), nothing, nothing, nothing > 0)))
     assert torch.isfinite(loss)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from magno.training.batches import Batch, Batcher
 from magno.training.grounding import words_of
+from magno.training.guide import NOWHERE, _happened, _mover_columns, _shown
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import called, matches, moving_windows, pointers
 from magno.training.questions.words import COLOURS
@@ -112,6 +113,20 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
             assert len(pointer.sought) == (any(lesson.slots) or lesson.thing >= 0)
             found += bool(pointer.patches)
     assert found > 20
+
+
+def test_what_is_nowhere_is_looked_for_nowhere_else(shard: Shard) -> None:
+    """A named thing without a token that tells of it, and what never happened, are found at one place of their own."""
+    batch = batch_of(shard, questions=40)
+    tokens = torch.zeros(len(batch.windows.known), 3, dtype=torch.int64), batch.windows.mover
+    movers = _mover_columns(batch, 3)
+    shown = _shown(batch, movers, tokens)
+    assert bool(shown[batch.asked.named].any(1).all())
+    assert not shown[shown[:, NOWHERE]][:, NOWHERE + 1 :].any() and bool(shown[:, NOWHERE].any())
+    asked = batch.asked
+    never = asked._replace(turn=torch.full_like(asked.turn, -1), turned=torch.ones_like(asked.turned))
+    happened = _happened(batch._replace(asked=never), movers, tokens)
+    assert bool(happened[:, NOWHERE].all()) and not happened[:, NOWHERE + 1 :].any()
 
 
 def test_attention_learns_to_look_where_it_is_told(shard: Shard, trainee: Trainee) -> None:
