@@ -14,7 +14,7 @@ from magno_interfaces.action import Ask
 from magno_interfaces.msg import StreamStatus
 from magno_interfaces.srv import Query as QueryService
 
-from magno.runtime.units import Answer, Outcome, Query
+from magno.runtime.units import Answer, Outcome
 from magno.runtime.watcher import CameraStatus
 from magno_ros.conversions import (
     OUTCOMES,
@@ -84,13 +84,13 @@ def test_a_request_and_a_goal_make_the_same_query(
         "at": at,
     }
     now_ns = (abs(sec) % 2**31 + 5) * S + nanosec
-    query = query_from_message(QueryService.Request(**fields), now_ns)
-    assert query == query_from_message(Ask.Goal(**fields), now_ns)
+    query = query_from_message(QueryService.Request(**fields), now_ns, 7)
+    assert query == query_from_message(Ask.Goal(**fields), now_ns, 7)
     assert (query.question, query.camera, query.conversation) == (question, camera, conversation)
     assert query.deadline_ms == pytest.approx(sec * 1e3 + nanosec / 1e6)
     assert query.ago_s == (5.0 if at != Time() else 0.0)
-    assert query_from_message(QueryService.Request(**fields), 0).ago_s == 0.0  # a moment to come is now
-    assert query.max_tokens == (tokens or Query("").max_tokens)
+    assert query_from_message(QueryService.Request(**fields), 0, 7).ago_s == 0.0  # a moment to come is now
+    assert query.max_tokens == (tokens or 7)
 
 
 def test_an_answer_fills_a_response_and_a_result_alike() -> None:

@@ -11,6 +11,7 @@ pytest.importorskip("rclpy")
 
 from magno.runtime.config import EngineConfig
 from magno.runtime.spec import SpecError, to_dict
+from magno_ros.live import LIVE, LiveConfig, changed
 from magno_ros.parameters import CameraConfig, sort_parameters
 
 YAML = Path(__file__).parents[2] / "ros2_pkg/magno_ros/config/magno.yaml"
@@ -64,6 +65,29 @@ def test_what_is_wrong_is_said_in_one_sentence(given_parameters: dict[str, objec
         sort_parameters(given_parameters, EngineConfig)
 
 
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({}, LiveConfig()),
+        ({"status_period_s": 2, "threads": 3}, LiveConfig(status_period_s=2.0)),
+        ({"default_max_tokens": 7}, LiveConfig(default_max_tokens=7)),
+        ({"status_period_s": 0.0}, "status_period_s wants 0.02 to 60 seconds, found 0"),
+        ({"status_period_s": float("nan")}, "status_period_s wants"),
+        ({"status_period_s": "often"}, "status_period_s wants"),
+        ({"status_period_s": None}, "status_period_s wants"),
+        ({"default_max_tokens": 0}, "default_max_tokens wants 1 to"),
+        ({"default_max_tokens": 1.5}, "default_max_tokens wants"),
+    ],
+)
+def test_what_may_be_changed_at_any_time(values: dict[str, object], found: LiveConfig | str) -> None:
+    if isinstance(found, LiveConfig):
+        assert changed(LiveConfig(), values) == found
+        assert sort_parameters({"bundle": "b", **values}, EngineConfig).live == found
+    else:
+        with pytest.raises(SpecError, match=found):
+            changed(LiveConfig(), values)
+
+
 def test_no_camera_is_a_configuration_too() -> None:
     assert sort_parameters({"bundle": "b", "cameras": [""]}, EngineConfig).cameras == {}
 
@@ -86,5 +110,6 @@ def test_the_shipped_file_names_every_parameter_with_its_default() -> None:
         flat |= {f"{key}.{rest}": v for rest, v in value.items()} if isinstance(value, dict) else {key: value}
     config = sort_parameters(flat, EngineConfig)
     assert config.engine == EngineConfig(config.engine.bundle)
-    assert set(to_dict(config.engine)) <= set(flat)
+    assert {*to_dict(config.engine), *LIVE} <= set(flat)
+    assert config.live == LiveConfig()
     assert config.cameras

@@ -122,17 +122,16 @@ def ns_from_time(moment: Time) -> int:
     return int(moment.sec * NS_PER_S + moment.nanosec)
 
 
-def query_from_message(message: QuestionMessage, ros_now_ns: int) -> Query:
-    """A question as the engine takes it; 0 max_tokens is the engine's default. A moment to come is now."""
+def query_from_message(message: QuestionMessage, ros_now_ns: int, default_max_tokens: int) -> Query:
+    """A question as the engine takes it; 0 max_tokens is the default. A moment to come is now."""
     at_ns = ns_from_time(message.at)
-    limits = {"max_tokens": message.max_tokens} if message.max_tokens else {}
     return Query(
         question=message.question,
         camera=message.camera,
         deadline_ms=ms_from_duration(message.deadline),
         conversation=message.conversation,
         ago_s=max(0, ros_now_ns - at_ns) / NS_PER_S if at_ns else 0.0,
-        **limits,
+        max_tokens=message.max_tokens or default_max_tokens,
     )
 
 

@@ -20,11 +20,13 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from magno.runtime.clock import NS_PER_S
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import MagnoError
 from magno_ros.conversions import status_message
 from magno_ros.diagnostics import diagnostics
+from magno_ros.live import LIVE, LiveConfig, changed
 from magno_ros.parameters import (
     ROS_OWN,
     CameraConfig,
@@ -37,7 +39,6 @@ from magno_ros.questions import Questions
 from magno_ros.standing import StandingQuestions
 from magno_ros.topics import TopicCamera
 
-STATUS_PERIOD_S = 1.0
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 
@@ -69,14 +70,15 @@ class MagnoNode(LifecycleNode):
         self._cameras: Mapping[str, CameraConfig] = {}
         self._topics: dict[str, TopicCamera] = {}
         self._active = False
+        self._live = LiveConfig()
         declare_parameters(self, EngineConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._status = self.create_lifecycle_publisher(StreamStatus, "~/stream_status", STATUS_QOS)
         self._diagnostics = self.create_lifecycle_publisher(DiagnosticArray, "/diagnostics", STATUS_QOS)
         self._timer = self.create_timer(
-            STATUS_PERIOD_S, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
+            self._live.status_period_s, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
-        self._questions = Questions(self, self._engine_or_reason, self._is_stamped)
+        self._questions = Questions(self, self._engine_or_reason, self._is_stamped, lambda: self._live)
         self._standing = StandingQuestions(self, self._engine_or_reason, self._is_stamped)
         self._list = self.create_service(ListCameras, "~/list_cameras", self._on_list)
         guard_transitions(self)
@@ -88,6 +90,7 @@ class MagnoNode(LifecycleNode):
         engine = Engine.open(config.engine)
         with self._lock:
             self._engine, self._cameras = engine, config.cameras
+        self._change(config.live)
         self.get_logger().info(f"Configured with the bundle {config.engine.bundle}.")
         return super().on_configure(state)
 
@@ -203,11 +206,23 @@ class MagnoNode(LifecycleNode):
         return [status_message(camera, ros_now_ns, monotonic_now_ns) for camera in states.values()]
 
     def _on_set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
-        fixed = [parameter.name for parameter in parameters if parameter.name not in ROS_OWN]
+        values = {parameter.name: parameter.value for parameter in parameters}
+        fixed = [name for name in values if name not in ROS_OWN and name not in LIVE]
         if fixed and self._engine is not None:
             reason = f"{fixed[0]} is read at configure and the node is configured: clean it up first."
             return SetParametersResult(successful=False, reason=reason)
+        try:
+            self._change(changed(self._live, values))
+        except MagnoError as fault:
+            return SetParametersResult(successful=False, reason=str(fault))
         return SetParametersResult(successful=True)
+
+    def _change(self, live: LiveConfig) -> None:
+        """Take on what may be changed at any time."""
+        if live.status_period_s != self._live.status_period_s:
+            self._timer.timer_period_ns = int(live.status_period_s * NS_PER_S)
+            self._timer.reset()
+        self._live = live
 
 
 def guard_transitions(node: LifecycleNode) -> None:

@@ -1,6 +1,6 @@
 """ROS parameters <-> the engine's one configuration class and the cameras. Knows no engine, only its class.
 
-A parameter is read once, at configure. `sort_parameters` is pure; the two others touch the node.
+A parameter is read once, at configure, but for those of live.py. `sort_parameters` is pure; the others touch the node.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rclpy.node import Node
 
 from magno.runtime.camera.topic.messages import FORMATS, TOPIC_TYPES
 from magno.runtime.spec import SpecError, from_dict
+from magno_ros.live import LIVE, LiveConfig, changed
 
 CAMERAS = "cameras"
 ROS_OWN = ("use_sim_time", "start_type_description_service")
@@ -68,6 +69,7 @@ T = TypeVar("T")
 class NodeConfig(Generic[T]):
     engine: T
     cameras: Mapping[str, CameraConfig]
+    live: LiveConfig = dataclasses.field(default_factory=LiveConfig)
 
 
 def declare_parameters(node: Node, kind: type) -> None:
@@ -78,6 +80,9 @@ def declare_parameters(node: Node, kind: type) -> None:
         # An int is welcome where a float is wanted, and None has no ROS type to hold on to.
         dynamic = hints[field.name] not in (str, int, bool)
         _declare(node, field.name, default, ParameterDescriptor(dynamic_typing=dynamic))
+    for name, value in LIVE.items():
+        described = ParameterDescriptor(description="may be changed at any time", dynamic_typing=True)
+        _declare(node, name, value, described)
     _declare(node, CAMERAS, [""], ParameterDescriptor(description="names of the cameras to watch"))
     declare_cameras(node)
 
@@ -115,12 +120,12 @@ def sort_parameters(values: Mapping[str, Any], kind: type[T]) -> NodeConfig[T]:
     cameras: dict[str, dict[str, Any]] = {name: {} for name in names}
     for key, value in values.items():
         camera, dot, rest = key.partition(".")
-        if key == CAMERAS or key in ROS_OWN or key.startswith(ROS_OWN_PREFIX):
+        if key == CAMERAS or key in ROS_OWN or key in LIVE or key.startswith(ROS_OWN_PREFIX):
             continue
         if dot and camera in cameras:
             cameras[camera][rest] = value
         elif key not in fields:
-            raise ParameterError(_unknown(key, fields | {CAMERAS}, names))
+            raise ParameterError(_unknown(key, fields | {CAMERAS, *LIVE}, names))
         elif value is not None:
             engine[key] = value if isinstance(value, (str, bool, int, float)) else list(value)
     if not engine.get("bundle"):
@@ -128,6 +133,7 @@ def sort_parameters(values: Mapping[str, Any], kind: type[T]) -> NodeConfig[T]:
     return NodeConfig(
         from_dict(kind, engine, "parameters"),
         {name: from_dict(CameraConfig, given, f"camera {name}") for name, given in cameras.items()},
+        changed(LiveConfig(), values),
     )
 
 
@@ -167,3 +173,5 @@ def _default(field: dataclasses.Field[Any], hint: Any) -> Any:
 def _declare(node: Node, name: str, default: Any, descriptor: ParameterDescriptor) -> None:
     if not node.has_parameter(name):
         node.declare_parameter(name, default, descriptor)
+    elif descriptor.dynamic_typing:  # rclpy has declared it by what it was given: 60 would never be 0.5
+        node.set_descriptor(name, descriptor)

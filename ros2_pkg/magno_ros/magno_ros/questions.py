@@ -23,6 +23,7 @@ from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.units import Query as Question
 from magno_ros.conversions import AnswerMessage, QuestionMessage, fill_answer, query_from_message
+from magno_ros.live import LiveConfig
 from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS
 
 QUESTIONS_AT_ONCE = 32
@@ -41,10 +42,15 @@ class Questions:
     """Owns `~/query` and `~/ask`. Every question gets exactly one outcome, in bounded time."""
 
     def __init__(
-        self, node: Node, engine_or_reason: Callable[[], Engine | str], stamped: Callable[[str], bool]
+        self,
+        node: Node,
+        engine_or_reason: Callable[[], Engine | str],
+        stamped: Callable[[str], bool],
+        live: Callable[[], LiveConfig],
     ) -> None:
-        """`stamped` tells whether the times of a camera's stream are its pictures' stamps."""
-        self._node, self._stamped = node, stamped
+        """`stamped` tells whether the times of a camera's stream are its pictures' stamps; `live` the parameters as
+        they are now."""
+        self._node, self._stamped, self._live = node, stamped, live
         self._engine_or_reason = engine_or_reason
         self._free = threading.BoundedSemaphore(QUESTIONS_AT_ONCE)
         self._asked: dict[bytes, Asked] = {}
@@ -124,7 +130,8 @@ class Questions:
             self._free.release()
 
     def _question(self, message: QuestionMessage) -> Question:
-        return query_from_message(message, self._node.get_clock().now().nanoseconds)
+        ros_now_ns = self._node.get_clock().now().nanoseconds
+        return query_from_message(message, ros_now_ns, self._live().default_max_tokens)
 
     def _fill(self, message: Any, question: Question, answer: Answer) -> Any:
         ros_now_ns, stamped = self._node.get_clock().now().nanoseconds, self._stamped(question.camera)
