@@ -15,7 +15,7 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
         (f"share/{NAME}/launch", ["launch/camera.launch.py", "launch/demo.launch.py"]),
-        (f"share/{NAME}/config", ["config/magno.yaml"]),
+        (f"share/{NAME}/config", ["config/magno.yaml", "config/magno_policy.xml"]),
     ],
     install_requires=["setuptools", "magno"],
     extras_require={"test": ["pytest"]},  # colcon test runs pytest only when this names it
