@@ -16,6 +16,9 @@ PACKAGES = ("magno_interfaces", "magno_ros")
 LAUNCH = sorted((ROS / "magno_ros/launch").glob("*.launch.py"))
 OWN_OR_STANDARD = {"magno", "magno_ros", *sys.stdlib_module_names}
 FROM_PIP = {"rich", "av", "numpy"}  # magno needs them already
+BY_NAME = {
+    "sensor_msgs"
+}  # topics.py finds the classes of cameras' messages; other packages of theirs may be absent
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -41,7 +44,7 @@ def test_the_node_declares_every_ros_package_that_it_imports() -> None:
                 imported.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Import):
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
-    assert imported - OWN_OR_STANDARD - FROM_PIP == declared
+    assert (imported | BY_NAME) - OWN_OR_STANDARD - FROM_PIP == declared
 
 
 def test_every_interface_is_built_and_every_field_told() -> None:
