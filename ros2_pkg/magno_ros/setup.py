@@ -20,5 +20,11 @@ setup(
     install_requires=["setuptools", "magno"],
     extras_require={"test": ["pytest"]},  # colcon test runs pytest only when this names it
     zip_safe=True,
-    entry_points={"console_scripts": ["magno_node = magno_ros.main:main", "patrol = magno_ros.patrol:main"]},
+    entry_points={
+        "console_scripts": [
+            "magno_node = magno_ros.main:main",
+            "patrol = magno_ros.patrol:main",
+            "bench = magno_ros.bench:main",
+        ]
+    },
 )
