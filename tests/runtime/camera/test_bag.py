@@ -77,6 +77,13 @@ def test_without_a_stamp_it_is_when_it_was_recorded(encoded: list[AccessUnit], t
     ]
 
 
+def test_at_its_own_pace_each_comes_at_its_time(encoded: list[AccessUnit], tmp_path: Path) -> None:
+    path = bags.write_bag(tmp_path / "a.mcap", messages(encoded))
+    source = open_source(CameraRequest(str(path), 16), ReplayClock(start_ns=5))
+    assert all(unit.capture_ns == 5 + unit.pts_ns for unit in source.units())
+    source.close()
+
+
 def test_until_ends_it(encoded: list[AccessUnit], tmp_path: Path) -> None:
     spread = [replace(unit, pts_ns=n * 10**9) for n, unit in enumerate(encoded)]
     found = played(bags.write_bag(tmp_path / "a.mcap", messages(spread)), until_s=4.0)
@@ -101,6 +108,19 @@ def test_the_reader_process_decodes_it(encoded: list[AccessUnit], tmp_path: Path
         frames = list(reader.frames())
     assert len(frames) == len(encoded) and frames[1].motion is not None
     assert np.median(frames[1].motion.mv_qpel[1:-1, 1:-1], axis=(0, 1)).tolist() == [8, 0]
+
+
+def test_without_its_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mcap").mkdir()
+    (tmp_path / "mcap" / "__init__.py").write_text("raise ImportError('absent', name='mcap')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with (
+        CameraReader(CameraRequest("a.mcap", 16, pace="fast")) as reader,
+        pytest.raises(
+            CameraError, match=r"found one missing \(mcap\)\. Install them: pip install 'magno\[bag\]'"
+        ),
+    ):
+        reader.opened()
 
 
 @pytest.mark.parametrize(
