@@ -9,6 +9,7 @@ import sys
 
 from rich.console import Console
 
+from magno.runtime.archives import PastConfig
 from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
@@ -50,8 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the stream: its first keyframe and its newest GOPs; default: three and a half of the model's GOPs",
     )
+    add_past(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
+
+
+def add_past(parser: argparse.ArgumentParser) -> None:
+    """Declare what `past_of` reads."""
+    parser.add_argument(
+        "--past",
+        metavar="DIR",
+        help="keep what is seen there, for questions about it, now and after a restart",
+    )
+    parser.add_argument("--past-mb", type=int, default=1000, metavar="N", help="of it; default: %(default)s")
+
+
+def past_of(args: argparse.Namespace) -> PastConfig | None:
+    """Raises SpecError."""
+    return None if args.past is None else PastConfig(args.past, args.past_mb)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -80,7 +97,7 @@ def _ask(args: argparse.Namespace) -> Answer:
         budget_tokens=args.budget_tokens,
         max_cameras=1,
     )
-    with Engine.open(config) as engine:
+    with Engine.open(config, past=past_of(args)) as engine:
         engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
         console = Console(stderr=True)
         with console.status("watching") as status:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from magno.runtime.answering import immediate
+from magno.runtime.archives import Archives, PastConfig
 from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.process.picture_queue import NewestPictures
@@ -37,7 +38,8 @@ from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler
 from magno.runtime.spec import ModelSpec
 from magno.runtime.standing import STIRRED, Rule
-from magno.runtime.stream import check_budget
+from magno.runtime.stream import misfit
+from magno.runtime.streams import Streams
 from magno.runtime.tally import CameraStatus
 from magno.runtime.ticket import Ticket
 from magno.runtime.trace import NO_TRACE, Tracer
@@ -62,16 +64,19 @@ class Engine:
         tracer: Tracer = NO_TRACE,
         identity: str = "",
         profile: LatencyProfile | None = None,
+        past: PastConfig | None = None,
     ) -> None:
         """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256.
-        `profile` as `magno calibrate latency` found it."""
+        `profile` as `magno calibrate latency` found it; `past` as `open` has it."""
         self.identity = identity
         self._tracer, self._numbers = tracer, itertools.count(1)
         self._outcomes: Counter[Outcome] = Counter()
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
-        self._scheduler = Scheduler(config, spec, language, watchers, clock, profile)
+        archives = Archives(config.archive_bytes, identity, past)
+        streams = Streams(language, spec, config.budget_tokens, archives, clock)
+        self._scheduler = Scheduler(config, spec, language, watchers, streams, clock, profile)
         self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
         self._asker = Asker(
             lambda query: self._submit(query, None, standing=True),
@@ -81,10 +86,17 @@ class Engine:
         )
 
     @classmethod
-    def open(cls, config: EngineConfig, clock: Clock | None = None, tracer: Tracer = NO_TRACE) -> Engine:
+    def open(
+        cls,
+        config: EngineConfig,
+        clock: Clock | None = None,
+        tracer: Tracer = NO_TRACE,
+        past: PastConfig | None = None,
+    ) -> Engine:
         """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence.
 
-        A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question.
+        A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question. With a `past`, what
+        cameras showed is kept on disk beyond memory and this process: see past_time for what a later one knows of it.
         """
         bundle = open_bundle(Path(config.bundle))
         if (said := complaint(bundle.manifest.parity, config.bundle)) is not None:
@@ -94,19 +106,12 @@ class Engine:
         try:
             language = LanguageModel.open(bundle.llm, language_config(config))
             try:
-                if language.embed_dim != bundle.spec.embed_dim:
-                    raise EngineError(
-                        f"{bundle.llm} wants embeddings of {bundle.spec.embed_dim} numbers, found "
-                        f"{language.embed_dim}. Export the bundle again."
-                    )
-                fault = check_budget(language, bundle.spec, config.budget_tokens)
-                if fault is not None:
+                if (fault := misfit(language, bundle.spec, config.budget_tokens)) is not None:
                     raise EngineError(fault)
                 identity = f"{bundle.spec.name} {bundle.manifest_sha256[:12]}"
                 profile = known_profile(bundle.folder, bundle.manifest_sha256, config.threads)
-                return cls(
-                    config, bundle.spec, encoder, language, clock or WallClock(), tracer, identity, profile
-                )
+                clock = clock or WallClock()
+                return cls(config, bundle.spec, encoder, language, clock, tracer, identity, profile, past)
             except BaseException:
                 language.close()
                 raise

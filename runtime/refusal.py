@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from magno.runtime.answering import Answering
@@ -10,6 +10,8 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.deadline import admit
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.open_questions import OpenQuestions
+from magno.runtime.units import Query
+from magno.runtime.watcher import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ def refusal(
         return Refusal(reason, None)
     found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)
+
+
+def camera_of(query: Query, watched: Mapping[str, Watcher]) -> Watcher | None:
+    """The camera that a query names, or the only one."""
+    if not query.camera and len(watched) == 1:
+        return next(iter(watched.values()))
+    return watched.get(query.camera)
 
 
 def unknown_camera(name: str, watched: Iterable[str]) -> str:

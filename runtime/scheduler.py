@@ -22,14 +22,14 @@ from magno.runtime.latency import LatencyProfile
 from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
 from magno.runtime.queueing import Places
-from magno.runtime.refusal import refusal, unknown_camera
+from magno.runtime.refusal import camera_of, refusal, unknown_camera
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
 from magno.runtime.stream import PastError, Seen
 from magno.runtime.streams import Streams
 from magno.runtime.ticket import Ticket
 from magno.runtime.together import append_together
-from magno.runtime.units import Answer, MagnoError, Outcome, Query
+from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.watcher import Watcher
 
 IDLE_S = 0.2  # the owner looks around this often when nothing wakes it
@@ -50,6 +50,7 @@ class Scheduler:
         spec: ModelSpec,
         language: LanguageModel,
         watchers: dict[str, Watcher],
+        streams: Streams,
         clock: Clock,
         profile: LatencyProfile | None = None,
     ) -> None:
@@ -59,8 +60,7 @@ class Scheduler:
         limits = Limits(config.max_conversations, config.max_turns, config.max_turn_tokens)
         self.conversations = Conversations(spec.layout, language.tokenize, limits)  # used with `wake` held
         room_tokens = config.context_tokens - config.budget_tokens * config.max_cameras
-        self._watchers = watchers
-        self._streams = Streams(language, spec, config.budget_tokens, config.archive_bytes, clock)
+        self._watchers, self._streams = watchers, streams
         self._questions = OpenQuestions(Places(config.max_queries, room_tokens))
         self._closing = False
         self.wake = threading.Condition()
@@ -101,7 +101,7 @@ class Scheduler:
         if self._closing:
             fault = "A question wants an open engine, found it closed."
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
-        camera = self._watcher_of(ticket.query)
+        camera = camera_of(ticket.query, self._watchers)
         if camera is None:
             fault = unknown_camera(ticket.query.camera, self._watchers)
             return immediate(ticket, self._clock, Outcome.FAILED, fault)
@@ -116,12 +116,6 @@ class Scheduler:
         if refused.believed:
             self._profile = self._profile.ease(self._calibrated)
         return immediate(ticket, self._clock, Outcome.REFUSED, refused.reason, refused.retry_after_ms)
-
-    def _watcher_of(self, query: Query) -> Watcher | None:
-        """The camera a query names, or the only one."""
-        if not query.camera and len(self._watchers) == 1:
-            return next(iter(self._watchers.values()))
-        return self._watchers.get(query.camera)
 
     # The owner thread
 

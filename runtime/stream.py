@@ -18,8 +18,13 @@ from magno.runtime.spec import ModelSpec
 from magno.runtime.units import Encoded, MagnoError, Span, SpanKind
 
 
-def check_budget(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str | None:
-    """Why no stream can live on such a budget, in one sentence, or None."""
+def misfit(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str | None:
+    """Why no stream of such a bundle can live in this language model, on such a budget, in one sentence, or None."""
+    if language.embed_dim != spec.embed_dim:
+        return (
+            f"The language model of {spec.name} wants embeddings of {spec.embed_dim} numbers, found "
+            f"{language.embed_dim}. Export the bundle again."
+        )
     layout = spec.layout
     before = len(language.tokenize(layout.text_before_keyframe(0.0), special=True))
     keyframe = before + layout.keyframe_tokens
@@ -43,6 +48,7 @@ class Seen:
     visual_tokens: int
     cached_tokens: int
     remembered_s: float = 0.0  # from the oldest picture that a question may be about to the newest
+    lost: int = 0  # of the past on disk: see Archive.lost
 
 
 class PastError(MagnoError):
@@ -127,14 +133,21 @@ class LiveStream:
                 f"A question about the past wants a moment in the last {self._remembered_s(newest):.0f} s, "
                 f"which are remembered, found {(newest.pts_ns - pts_ns) / NS_PER_S:.0f} s ago. Ask about a later one."
             )
+        if (
+            items and items[0].pts_ns < sink[-1].pts_ns
+        ):  # of before this stream: its first keyframe was yet to come
+            sink = sink[:-1]
+            sink_tokens = sum(span.tokens for span in sink)
         last = items[-1] if items else sink[-1]
         pieces = [Piece(self._text_before(item), item.rows) for item in items]
-        rows = sum(len(item.rows) for item in items) + self._spec.layout.keyframe_tokens
+        rows = sum(len(item.rows) for item in items)
+        rows += self._spec.layout.keyframe_tokens * (sink[-1].kind is SpanKind.KEYFRAME)
         tokens = sink_tokens + sum(piece.tokens for piece in pieces)
         return Past(self._fork_to(sink[-1].stop), pieces, Seen(last.pts_ns, last.capture_ns, rows, tokens))
 
     def release(self) -> None:
         self.sequence.release()
+        self.archive.close()
 
     def _seen(self, spans: list[Span]) -> Seen | None:
         newest = spans[-1]
@@ -148,7 +161,8 @@ class LiveStream:
         }
         visual_tokens = sum(rows[span.kind] for span in spans)
         tokens = sum(span.tokens for span in spans)
-        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, tokens, self._remembered_s(newest))
+        remembered_s, lost = self._remembered_s(newest), self.archive.lost
+        return Seen(newest.pts_ns, newest.capture_ns, visual_tokens, tokens, remembered_s, lost)
 
     def _remembered_s(self, newest: Span) -> float:
         return (newest.pts_ns - min(self.archive.since_ns(), self._held_since_ns())) / NS_PER_S

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from magno.runtime.ago import ago_s, without_ago
-from magno.runtime.archive import Archive
+from magno.runtime.archives import Archives
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
 from magno.runtime.language import LanguageModel
 from magno.runtime.spec import ModelSpec
@@ -31,10 +31,15 @@ class Streams:
     """A LiveStream for each camera that has shown something."""
 
     def __init__(
-        self, language: LanguageModel, spec: ModelSpec, budget_tokens: int, archive_bytes: int, clock: Clock
+        self,
+        language: LanguageModel,
+        spec: ModelSpec,
+        budget_tokens: int,
+        archives: Archives,
+        clock: Clock,
     ) -> None:
         self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
-        self._archive_bytes, self._clock = archive_bytes, clock
+        self._archives, self._clock = archives, clock
         self._streams: dict[Watcher, LiveStream] = {}
 
     def get(self, watcher: Watcher) -> LiveStream | None:
@@ -83,11 +88,20 @@ class Streams:
     def release(self) -> None:
         for stream in self._streams.values():
             stream.release()
+        for stream in self._streams.values():
+            stream.archive.wait()
 
     def _append(self, watcher: Watcher, item: Encoded) -> Ingested:
         if watcher not in self._streams:
-            archive = Archive(self._archive_bytes)
-            self._streams[watcher] = LiveStream(self._language, self._spec, self._budget_tokens, archive)
+            self._streams[watcher] = self._begun(watcher, item)
         began_ns = self._clock.now_ns()
         self._streams[watcher].append(item)
         return Ingested(len(item.rows), (self._clock.now_ns() - began_ns) / NS_PER_MS)
+
+    def _begun(self, watcher: Watcher, first: Encoded) -> LiveStream:
+        archive = self._archives.of(watcher.name, watcher.request.url, first)
+        try:
+            return LiveStream(self._language, self._spec, self._budget_tokens, archive)
+        except BaseException:
+            archive.close()
+            raise

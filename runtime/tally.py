@@ -36,6 +36,7 @@ class CameraStatus:
     motion_energy: float = 0.0  # of the newest window: see energy.motion_energy
     remembered_s: float = 0.0  # so far back questions may be about: Query.ago_s
     scene_cuts: int = 0  # times that another scene was seen, or might have been: the camera came back
+    past_lost: int = 0  # of its past on disk: GOPs that could not be written, files that were left out
 
 
 class Tally:

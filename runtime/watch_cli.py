@@ -12,7 +12,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.live import Live
 
-from magno.runtime.ask import DEFAULT_BUNDLE, ENGINE_LOG
+from magno.runtime.ask import DEFAULT_BUNDLE, ENGINE_LOG, add_past, past_of
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of each question; default: %(default)s",
     )
+    add_past(parser)
     parser.add_argument("--json", action="store_true", help="print JSON lines; questions come from stdin")
     parser.epilog = (
         "Exit code: 0 the source or the input ended, 2 bad input. Without a terminal it prints JSON lines, and every "
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
     drawn = not args.json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        with Engine.open(EngineConfig(args.bundle, max_cameras=1)) as engine:
+        with Engine.open(EngineConfig(args.bundle, max_cameras=1), past=past_of(args)) as engine:
             engine.watch(CAMERA, args.source, loop=args.loop)
             watching = _Watching(engine, args.deadline_ms)
             (_in_terminal if drawn else _in_lines)(watching)

@@ -141,6 +141,7 @@ class Watcher:
             tally.energy if tally.state == "streaming" else 0.0,
             seen.remembered_s if seen else 0.0,
             tally.cuts,
+            seen.lost if seen else 0,
         )
 
     def sight(self, newest_pts_ns: int | None) -> Sight:

@@ -9,13 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from magno.runtime import past_disk
 from magno.runtime.archive import Archive
+from magno.runtime.archives import PastConfig
 from magno.runtime.bundle import open_bundle
+from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.past_disk import PastOnDisk
+from magno.runtime.past_file import Origin
 from magno.runtime.stream import LiveStream, PastError
 from magno.runtime.units import Encoded, Outcome, Query, SpanKind
+from tests.waiting import happens
 
 BUDGET = 120
 ASK = Query("Which way is the car moving?", "park", deadline_ms=30_000.0, max_tokens=8)
@@ -40,11 +46,18 @@ def shown(spec, gops: int) -> list[Encoded]:  # type: ignore[no-untyped-def]
     ]
 
 
-def test_the_past_is_as_it_was(tiny_bundle: Path, language: LanguageModel) -> None:
+@pytest.mark.parametrize("kept", ["in memory", "on disk"])
+def test_the_past_is_as_it_was(
+    tiny_bundle: Path, language: LanguageModel, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The logits of a question asked about a moment are those of the same question asked then."""
+    monkeypatch.setattr(past_disk, "FILE_BYTES", 1)  # a GOP a file
     spec = open_bundle(tiny_bundle).spec
     items = shown(spec, 8)
-    stream = LiveStream(language, spec, BUDGET, Archive(10**7))
+    archive = Archive(10**7)
+    if kept == "on disk":
+        archive = Archive(0, PastOnDisk(tmp_path, 10**9, Origin("tiny", "park", "boot", "life"), items[0]))
+    stream = LiveStream(language, spec, BUDGET, archive)
     question = language.tokenize("Is it?")
     then: dict[int, np.ndarray] = {}
     for item in items:
@@ -54,6 +67,9 @@ def test_the_past_is_as_it_was(tiny_bundle: Path, language: LanguageModel) -> No
                 fork.append(question, want_logits=True)
                 then[item.pts_ns] = fork.logits()
     assert len(then) > 3 and not stream.holds(max(then))
+    assert archive.disk is None or happens(
+        lambda: len(list(tmp_path.glob("*.past"))) == 7 and not archive.lost
+    )
     for pts_ns, wanted in then.items():
         past = stream.until(pts_ns)
         assert (
@@ -115,6 +131,31 @@ def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
     assert recent.frame_pts_ns == now.frame_pts_ns and recent.recalled_tokens == 0
     assert older.outcome is Outcome.REFUSED and "remembered" in older.error and older.retry_after_ms is None
     assert bad.outcome is Outcome.FAILED and "ago_s" in bad.error
+
+
+def test_a_new_engine_remembers_what_an_older_one_saw(tiny_bundle: Path, clips: Path, tmp_path: Path) -> None:
+    config = EngineConfig(
+        str(tiny_bundle), threads=1, context_tokens=1024, budget_tokens=BUDGET, max_cameras=2
+    )
+    clip, past = str(clips / "car-detection.mp4"), PastConfig(str(tmp_path))
+    with Engine.open(config, past=past) as engine:
+        engine.watch("park", clip, pace="fast", until_s=8.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        captured_ns = engine.status()["park"].newest_capture_ns
+        assert captured_ns is not None
+    with Engine.open(config, past=past) as engine:
+        engine.watch("park", clip, pace="fast", until_s=2.0)
+        engine.watch("gate", clip, pace="fast", until_s=2.0)  # another camera, with no past
+        assert engine.wait_ended("park", PATIENCE_S) and engine.wait_ended("gate", PATIENCE_S)
+        assert happens(lambda: engine.status()["park"].remembered_s > 9.0)
+        ago_s = (WallClock().now_ns() - captured_ns) / 1e9 + 3.0
+        answer = engine.ask(replace(ASK, ago_s=ago_s))
+        other = engine.ask(replace(ASK, camera="gate", ago_s=ago_s))
+        status = engine.status()
+    assert answer.outcome is Outcome.COMPLETE and answer.recalled_tokens > 0
+    assert answer.frame_pts_ns is not None and answer.frame_pts_ns < 0
+    assert answer.cached_tokens <= BUDGET and status["park"].past_lost == 0
+    assert other.outcome is Outcome.REFUSED and "remembered" in other.error
 
 
 def test_no_room_for_the_past_is_a_sentence(tiny_bundle: Path, clips: Path) -> None:
