@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.calibration.ttft import compare, prefill_at_query
+from magno.calibration.ttft import BenchError, compare, prefill_at_query
 from magno.cli import main
 from magno.runtime.units import MagnoError
 
@@ -18,6 +18,7 @@ def test_prefilled_while_watching_answers_as_prefilled_when_asked(tiny_bundle: P
     )
     assert row.streaming_text == row.at_query_text
     assert row.at_query_tokens > row.streaming_tokens > 0  # the question's own tokens apart
+    assert row.repeats == 3
     assert row.ratio == pytest.approx(row.at_query_ms / row.streaming_ms)
 
 
@@ -30,9 +31,15 @@ def test_the_bench_prints_one_json_line_last(
     tiny_bundle: Path, clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["bench", "ttft", "--bundle", str(tiny_bundle), "--clip", str(clips / "car-detection.mp4")]
-    assert main([*words, "--at", "2", "--repeats", "1"]) == 0
+    assert main([*words, "--at", "2", "--repeats", "5", "--patience", "0"]) == 0
     printed = capsys.readouterr().out.splitlines()
     result = json.loads(printed[-1])
     assert "ratio" in "".join(printed[:-1])
-    assert result["rows"][0]["at_s"] == 2.0
+    assert result["rows"][0]["at_s"] == 2.0 and result["rows"][0]["repeats"] == 1
     assert result["device"]["versions"]["llama-cpp-python"]
+
+
+@pytest.mark.parametrize(("repeats", "patience_s"), [(0, 1.0), (1, float("nan")), (1, -1.0)])
+def test_what_cannot_be_asked_is_said(tiny_bundle: Path, repeats: int, patience_s: float) -> None:
+    with pytest.raises(BenchError, match="wants"):
+        compare(tiny_bundle, "nowhere.mp4", 4.0, "Which way?", repeats, patience_s)
