@@ -22,7 +22,7 @@ from pathlib import Path
 from magno.runtime.clock import WallClock
 from magno.runtime.past_file import Header, Origin, PastFileError, pack, read_header, read_items
 from magno.runtime.past_time import Life, Moment, shifts
-from magno.runtime.units import Encoded, SpanKind
+from magno.runtime.units import Encoded, MagnoError, SpanKind
 from magno.runtime.whole import whole_file
 
 FILE_BYTES = 1 << 18  # GOPs are gathered up to so many; what is gathered is lost with the process
@@ -157,11 +157,11 @@ class PastOnDisk:
     def _keep(self, items: list[Encoded]) -> None:
         number = self._files[-1].number + 1 if self._files else 1
         path = self._folder / f"{number:08d}.past"
-        data = pack(self._origin, items)
         try:
+            data = pack(self._origin, items)
             with whole_file(path) as part:
                 part.write_bytes(data)
-        except OSError as error:
+        except (OSError, MagnoError) as error:  # MagnoError: of stamps that go back
             self._drop(items)
             log.warning("The past wants to be written, found that it cannot be (%s): some is lost.", error)
             return

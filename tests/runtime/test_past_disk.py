@@ -179,6 +179,15 @@ def test_the_owner_never_waits_for_the_disk(tmp_path: Path, monkeypatch: pytest.
     assert len(gops(disk)) == 100 - disk.dropped_gops
 
 
+def test_stamps_that_go_back_cost_their_file_alone(tmp_path: Path) -> None:
+    disk = opened(tmp_path)
+    for item in [*shown(range(1)), *shown(range(1)), *shown(range(2, 6))]:
+        disk.add(item)
+    disk.close()
+    disk.wait()
+    assert disk.dropped_gops == 2 and gops(disk) == [2, 3, 4, 5]
+
+
 def test_a_folder_that_cannot_be_had_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("no folder")
     disk = opened(tmp_path / "file")
