@@ -9,7 +9,6 @@ import sys
 
 from rich.console import Console
 
-from magno.runtime.archives import PastConfig
 from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
@@ -57,18 +56,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_past(parser: argparse.ArgumentParser) -> None:
-    """Declare what `past_of` reads."""
+    """Declare EngineConfig's past_dir and past_mb."""
     parser.add_argument(
         "--past",
+        dest="past_dir",
+        default="",
         metavar="DIR",
         help="keep what is seen there, for questions about it, now and after a restart",
     )
     parser.add_argument("--past-mb", type=int, default=1000, metavar="N", help="of it; default: %(default)s")
-
-
-def past_of(args: argparse.Namespace) -> PastConfig | None:
-    """Raises SpecError."""
-    return None if args.past is None else PastConfig(args.past, args.past_mb)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -96,8 +92,10 @@ def _ask(args: argparse.Namespace) -> Answer:
         decoder=args.decoder,
         budget_tokens=args.budget_tokens,
         max_cameras=1,
+        past_dir=args.past_dir,
+        past_mb=args.past_mb,
     )
-    with Engine.open(config, past=past_of(args)) as engine:
+    with Engine.open(config) as engine:
         engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
         console = Console(stderr=True)
         with console.status("watching") as status:

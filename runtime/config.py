@@ -26,6 +26,10 @@ class EngineConfig:
         OPEN  # of one camera's stream: sink and newest GOPs; else as memory.usual_budget has it
     )
     archive_mb: int = 64  # of each camera's past, which questions may be about, beside what the cache holds
+    past_dir: str = (
+        ""  # where it is kept beyond memory and this process: it tells what was seen; empty: nowhere
+    )
+    past_mb: int = 1000  # of each camera there; pocket fills some 140 MB an hour at 25 pictures a second
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4
     max_queries: int = 8  # answered at once, each in its own fork
@@ -57,6 +61,10 @@ class EngineConfig:
     @property
     def archive_bytes(self) -> int:
         return self.archive_mb * BYTES_PER_MB
+
+    @property
+    def past_bytes(self) -> int:
+        return self.past_mb * BYTES_PER_MB
 
     def sized(self, usual_budget: int) -> EngineConfig:
         """The same with every size told. Raises SpecError where they do not fit."""

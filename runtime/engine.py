@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from magno.runtime.answering import immediate
-from magno.runtime.archives import Archives, PastConfig
+from magno.runtime.archives import Archives
 from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.process.picture_queue import NewestPictures
@@ -64,17 +64,16 @@ class Engine:
         tracer: Tracer = NO_TRACE,
         identity: str = "",
         profile: LatencyProfile | None = None,
-        past: PastConfig | None = None,
     ) -> None:
         """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256.
-        `profile` as `magno calibrate latency` found it; `past` as `open` has it."""
+        `profile` as `magno calibrate latency` found it."""
         self.identity = identity
         self._tracer, self._numbers = tracer, itertools.count(1)
         self._outcomes: Counter[Outcome] = Counter()
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
-        archives = Archives(config.archive_bytes, identity, past)
+        archives = Archives(config, identity)
         streams = Streams(language, spec, config.budget_tokens, archives, clock)
         self._scheduler = Scheduler(config, spec, language, watchers, streams, clock, profile)
         self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
@@ -91,12 +90,10 @@ class Engine:
         config: EngineConfig,
         clock: Clock | None = None,
         tracer: Tracer = NO_TRACE,
-        past: PastConfig | None = None,
     ) -> Engine:
         """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence.
 
-        A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question. With a `past`, what
-        cameras showed is kept on disk beyond memory and this process: see past_time for what a later one knows of it.
+        A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question.
         """
         bundle = open_bundle(Path(config.bundle))
         if (said := complaint(bundle.manifest.parity, config.bundle)) is not None:
@@ -111,7 +108,7 @@ class Engine:
                 identity = f"{bundle.spec.name} {bundle.manifest_sha256[:12]}"
                 profile = known_profile(bundle.folder, bundle.manifest_sha256, config.threads)
                 clock = clock or WallClock()
-                return cls(config, bundle.spec, encoder, language, clock, tracer, identity, profile, past)
+                return cls(config, bundle.spec, encoder, language, clock, tracer, identity, profile)
             except BaseException:
                 language.close()
                 raise

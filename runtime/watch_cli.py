@@ -12,7 +12,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.live import Live
 
-from magno.runtime.ask import DEFAULT_BUNDLE, ENGINE_LOG, add_past, past_of
+from magno.runtime.ask import DEFAULT_BUNDLE, ENGINE_LOG, add_past
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -51,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
     drawn = not args.json and sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        with Engine.open(EngineConfig(args.bundle, max_cameras=1), past=past_of(args)) as engine:
+        config = EngineConfig(args.bundle, max_cameras=1, past_dir=args.past_dir, past_mb=args.past_mb)
+        with Engine.open(config) as engine:
             engine.watch(CAMERA, args.source, loop=args.loop)
             watching = _Watching(engine, args.deadline_ms)
             (_in_terminal if drawn else _in_lines)(watching)

@@ -11,7 +11,6 @@ import pytest
 
 from magno.runtime import past_disk
 from magno.runtime.archive import Archive
-from magno.runtime.archives import PastConfig
 from magno.runtime.bundle import open_bundle
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
@@ -135,15 +134,20 @@ def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
 
 def test_a_new_engine_remembers_what_an_older_one_saw(tiny_bundle: Path, clips: Path, tmp_path: Path) -> None:
     config = EngineConfig(
-        str(tiny_bundle), threads=1, context_tokens=1024, budget_tokens=BUDGET, max_cameras=2
+        str(tiny_bundle),
+        threads=1,
+        context_tokens=1024,
+        budget_tokens=BUDGET,
+        max_cameras=2,
+        past_dir=str(tmp_path),
     )
-    clip, past = str(clips / "car-detection.mp4"), PastConfig(str(tmp_path))
-    with Engine.open(config, past=past) as engine:
+    clip = str(clips / "car-detection.mp4")
+    with Engine.open(config) as engine:
         engine.watch("park", clip, pace="fast", until_s=8.0)
         assert engine.wait_ended("park", PATIENCE_S)
         captured_ns = engine.status()["park"].newest_capture_ns
         assert captured_ns is not None
-    with Engine.open(config, past=past) as engine:
+    with Engine.open(config) as engine:
         engine.watch("park", clip, pace="fast", until_s=2.0)
         engine.watch("gate", clip, pace="fast", until_s=2.0)  # another camera, with no past
         assert engine.wait_ended("park", PATIENCE_S) and engine.wait_ended("gate", PATIENCE_S)
