@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from magno.export.errors import CheckpointError
 from magno.export.graphs.graph_file import GraphFile
 from magno.export.source import Source
 from magno.export.verify.encoders import Exam, encoder_rungs
@@ -41,14 +42,17 @@ def open_origin(bundle: Bundle, opens: Callable[[int | None], Source]) -> Source
 
     Raises BundleError for another one, CheckpointError, SpecError.
     """
-    source = opens(None)
+    image_px = bundle.spec.codec.image_px
+    try:
+        source = opens(None)
+    except CheckpointError:  # parts that fit together at this size alone
+        source = opens(image_px)
     found = source_sha256(source)
     if found != bundle.manifest.checkpoint_sha256:
         raise BundleError(
             f"{bundle.folder} wants the checkpoint it was made of ({bundle.manifest.checkpoint_sha256[:12]}…), "
             f"found another ({found[:12]}…): name that one, or export this one."
         )
-    image_px = bundle.spec.codec.image_px
     return source if source.spec.codec.image_px == image_px else opens(image_px)
 
 

@@ -13,11 +13,13 @@ import pytest
 from onnx import numpy_helper
 
 from magno.cli import main
+from magno.export.errors import CheckpointError
 from magno.export.families import open_source
 from magno.export.graphs.graph_file import GraphFile
 from magno.export.graphs.precision import at_precision
+from magno.export.source import Source
 from magno.export.verify.encoders import Exam, encoder_rungs
-from magno.export.verify.ladder import merged
+from magno.export.verify.ladder import merged, open_origin
 from magno.export.verify.shown import ShownError, show_clips
 from magno.runtime.bundle import open_bundle
 from magno.runtime.encoder import vision_graph
@@ -73,6 +75,20 @@ def test_a_sound_bundle_passes_and_its_figures_go_into_the_manifest_alone(
     opened = open_bundle(bundle)
     assert complaint(opened.manifest.parity, "it") is None
     assert printed["inputs"] == "2 keyframes and 2 windows of car-detection.mp4"
+
+
+def test_parts_that_fit_at_the_bundles_size_alone_are_opened_at_it(
+    tiny_bundle: Path, tiny_folder: Path
+) -> None:
+    """A tower trained at another size than the Δ-encoder wants."""
+    bundle = open_bundle(tiny_bundle)
+
+    def opens(image_px: int | None) -> Source:
+        if image_px is None:
+            raise CheckpointError("The Δ-encoder wants pictures of 64 px, found a tower for 96.")
+        return open_source(tiny_folder, image_px)
+
+    assert open_origin(bundle, opens).spec == bundle.spec
 
 
 def test_other_weights_are_below_the_gate_and_the_layer_is_named(
