@@ -143,6 +143,17 @@ install_rtx() {
     say "TensorRT-RTX could not be installed: tests that build engines will be skipped."
 }
 
+# Another maker's DDS in an environment without ROS: what the node says on the wire is tested with it.
+make_dds_peer() {
+  "$venv/bin/python" -m venv --clear "$venv/dds-peer" &&
+    "$venv/dds-peer/bin/python" -m pip install --progress-bar off cyclonedds==11.0.1
+}
+install_dds_peer() {
+  [ "$(uname -m)" = x86_64 ] || return 0
+  attempt dds-peer "installing another maker's DDS (seconds)" "cyclonedds 11.0.1" make_dds_peer ||
+    say "cyclonedds could not be installed: the test of the wire will be skipped."
+}
+
 version_of() { "$1" -c 'import sys; print(sys.version_info[:2])'; }
 # A .venv that is there is kept when it works, was made in this place and has the Python that was asked for.
 venv_usable() {
@@ -215,5 +226,6 @@ main
 if [ "${1:-}" = test ]; then
   install_test_packages
   install_test_messages
+  install_dds_peer
   install_rtx
 fi
