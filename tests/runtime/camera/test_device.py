@@ -80,7 +80,7 @@ def test_capture_time_is_the_drivers_where_it_can_be(stamp_ns: int, now_ns: int,
 @pytest.mark.parametrize(
     ("url", "found"),
     [
-        (f"v4l2:///dev/no-such-camera-{os.getpid()}", "it is not there"),
+        ("v4l2:///dev/no-such-camera-of-magno", "it is not there"),
         ("v4l2:///dev/null", "it is no camera"),
         ("lavfi:nosuchfilter=3", "which does not"),
         ("lavfi:sine", "none"),
