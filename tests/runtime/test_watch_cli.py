@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -120,12 +122,16 @@ def test_in_a_terminal_it_draws_and_takes_questions(tiny_bundle: Path, clips: Pa
         str(tiny_bundle),
     ]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
+    with (
+        subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process,
+        killed(process),
+    ):
         os.close(theirs)
-        seen = read_until(ours, "streaming")
+        seen = read_until(ours, " s old")  # something to ask about
         os.write(ours, b"Is it?\r")
         seen += read_until(ours, "complete")
         os.write(ours, b"\x04")
+        read_to_the_end(ours)
         assert process.wait(SOON_S) == 0
     os.close(ours)
     assert "Ctrl-D ends" in seen and "Is it?" in seen
@@ -152,6 +158,22 @@ def read_until(terminal: int, wanted: str) -> str:
         assert time.monotonic() < end, text[-2000:]
         text += os.read(terminal, 65536).decode("utf-8", "replace")
     return text
+
+
+def read_to_the_end(terminal: int) -> None:
+    """Whoever draws waits for a terminal that is not read."""
+    with contextlib.suppress(OSError):  # Linux says EIO once the other end is closed
+        while os.read(terminal, 65536):
+            pass
+
+
+@contextlib.contextmanager
+def killed(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Whatever becomes of the test: Popen waits at its end for ever."""
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 def drawn(view: View, typed: str = "") -> str:
