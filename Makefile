@@ -2,7 +2,6 @@
 BIN := .venv/bin
 BUNDLE := bundles/pocket
 CLIP := tests/clips/car-detection.mp4
-PYTEST_FLAGS ?= --numprocesses 2 --dist loadgroup
 
 .PHONY: setup demo test lint bench train clean
 .DELETE_ON_ERROR:

@@ -72,7 +72,7 @@ setup(
         "rtx": ["tensorrt-rtx>=1.7", "cuda-python>=12.6"],  # builds engines with no GPU
         "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
         "bag": ["mcap>=1.6", "mcap-ros2-support>=0.6"],  # recorded ROS topics, without a ROS
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
+        "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
     entry_points={"console_scripts": ["magno = magno.cli:main"]},
 )

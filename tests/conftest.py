@@ -8,15 +8,6 @@ import pytest
 
 from tests.tiny import tiny_checkpoint
 
-ROS = Path(__file__).parent / "ros2_pkg"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of tests in several processes, those of a file stay together, and all of ROS: two nodes at once may meet."""
-    for item in items:
-        together = "ros" if ROS in item.path.parents else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(together))
-
 
 @pytest.fixture(scope="session")
 def clips() -> Path:

@@ -126,7 +126,9 @@ def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
     assert now.frame_pts_ns is not None and ago.frame_pts_ns is not None
     assert now.outcome is ago.outcome is Outcome.COMPLETE and now.recalled_tokens == 0 < ago.recalled_tokens
     assert 4.5 <= (now.frame_pts_ns - ago.frame_pts_ns) / 1e9 <= 6.0
-    assert (worded.frame_pts_ns, worded.text) == (ago.frame_pts_ns, ago.text)
+    # "Five seconds ago" is said later: on a slow machine it is another picture.
+    assert worded.frame_pts_ns is not None and 0 <= worded.frame_pts_ns - ago.frame_pts_ns <= 2e9
+    assert worded.outcome is Outcome.COMPLETE and worded.recalled_tokens > 0
     assert recent.frame_pts_ns == now.frame_pts_ns and recent.recalled_tokens == 0
     assert older.outcome is Outcome.REFUSED and "remembered" in older.error and older.retry_after_ms is None
     assert bad.outcome is Outcome.FAILED and "ago_s" in bad.error
