@@ -97,16 +97,20 @@ def prefill(language: LanguageModel, layout: TokenLayout, past: list[Rows], ques
     try:
         for part in past:
             sequence.append(part)
-        asked = [
-            *language.tokenize(layout.question_prefix, special=True),
-            *language.tokenize(question),
-            *language.tokenize(layout.question_suffix, special=True),
-        ]
-        sequence.append(asked, want_logits=True)
+        sequence.append(question_tokens(language, layout, question), want_logits=True)
     except BaseException:
         sequence.release()
         raise
     return sequence
+
+
+def question_tokens(language: LanguageModel, layout: TokenLayout, question: str) -> list[int]:
+    """A question as it stands behind a stream, up to where its answer begins."""
+    return [
+        *language.tokenize(layout.question_prefix, special=True),
+        *language.tokenize(question),
+        *language.tokenize(layout.question_suffix, special=True),
+    ]
 
 
 def decode(language: LanguageModel, sequence: Sequence, token: int, most_tokens: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from magno.calibration.at_query import TEXT_TOKENS, Shown
+from magno.export.verify.kl import kl_nats
 from magno.runtime.spec import ModelSpec
 from magno.runtime.window import Keyframe
 
@@ -75,20 +76,7 @@ def compared(clip: str, asked: Asked, ours: Said, theirs: Said) -> Compared:
         asked,
         (ours.text, theirs.text),
         float(np.abs(ours.logits - theirs.logits).max()),
-        kl_nats(theirs.logits, ours.logits),
+        float(kl_nats(theirs.logits[None], ours.logits[None])[0]),
         float(two[1] - two[0]),
         theirs.past_tokens,
     )
-
-
-def kl_nats(wanted: np.ndarray, found: np.ndarray) -> float:
-    """KL divergence of the next token's distribution from the wanted one, of logits (vocab_size,)."""
-    p, q = log_softmax(wanted), log_softmax(found)
-    return max(0.0, float(np.sum(np.exp(p) * (p - q))))
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """(n,) -> (n,) float64."""
-    shifted = logits.astype(np.float64) - float(logits.max())
-    normed: np.ndarray = shifted - np.log(np.exp(shifted).sum())
-    return normed

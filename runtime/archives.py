@@ -17,7 +17,7 @@ class Archives:
 
     def __init__(self, config: EngineConfig, bundle: str) -> None:
         """`bundle` tells one from another: see Engine."""
-        self._config, self._bundle, self._boot = config, bundle, boot()
+        self._config, self._bundle = config, bundle
 
     def of(self, name: str, url: str, first: Encoded) -> Archive:
         """For a camera whose first keyframe has just come."""
@@ -25,5 +25,5 @@ class Archives:
         if not self._config.past_dir:
             return Archive(memory_bytes)
         folder = camera_folder(Path(self._config.past_dir), name, url)
-        origin = Origin(self._bundle, folder.name, self._boot, secrets.token_hex(8))
+        origin = Origin(self._bundle, folder.name, boot(), secrets.token_hex(8))
         return Archive(memory_bytes, PastOnDisk(folder, self._config.past_bytes, origin, first))

@@ -26,9 +26,8 @@ class EngineConfig:
         OPEN  # of one camera's stream: sink and newest GOPs; else as memory.usual_budget has it
     )
     archive_mb: int = 64  # of each camera's past, which questions may be about, beside what the cache holds
-    past_dir: str = (
-        ""  # where it is kept beyond memory and this process: it tells what was seen; empty: nowhere
-    )
+    # Where it is kept beyond memory and this process: it tells what was seen. Empty: nowhere.
+    past_dir: str = ""
     past_mb: int = 1000  # of each camera there; pocket fills some 140 MB an hour at 25 pictures a second
     max_step_tokens: int = 128  # the longest native step; a GPU's cannot be interrupted
     max_cameras: int = 4

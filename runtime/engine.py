@@ -85,12 +85,7 @@ class Engine:
         )
 
     @classmethod
-    def open(
-        cls,
-        config: EngineConfig,
-        clock: Clock | None = None,
-        tracer: Tracer = NO_TRACE,
-    ) -> Engine:
+    def open(cls, config: EngineConfig, clock: Clock | None = None, tracer: Tracer = NO_TRACE) -> Engine:
         """Check the bundle, load its models, measure their speed. Raises MagnoError, one sentence.
 
         A `tracer` (see trace.RingTracer) gets a span of every stage of every picture and question.

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from magno.runtime.clock import WallClock
+from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.past_file import Header, Origin, PastFileError, pack, read_header, read_items
 from magno.runtime.past_time import Life, Moment, shifts
 from magno.runtime.units import Encoded, MagnoError, SpanKind
@@ -233,7 +233,7 @@ class PastOnDisk:
         """The folder for this process alone. Raises OSError."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         clock = WallClock()
-        until_ns = clock.now_ns() + int(LOCK_S * 1e9)
+        until_ns = clock.now_ns() + int(LOCK_S * NS_PER_S)
         with (self._folder / ".lock").open("w") as file:
             while True:
                 try:
@@ -242,7 +242,7 @@ class PastOnDisk:
                 except BlockingIOError:
                     if clock.now_ns() > until_ns:
                         raise
-                clock.sleep_until_ns(clock.now_ns() + int(LOOK_S * 1e9))
+                clock.sleep_until_ns(clock.now_ns() + int(LOOK_S * NS_PER_S))
             yield
 
 

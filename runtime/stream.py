@@ -133,9 +133,8 @@ class LiveStream:
                 f"A question about the past wants a moment in the last {self._remembered_s(newest):.0f} s, "
                 f"which are remembered, found {(newest.pts_ns - pts_ns) / NS_PER_S:.0f} s ago. Ask about a later one."
             )
-        if (
-            items and items[0].pts_ns < sink[-1].pts_ns
-        ):  # of before this stream: its first keyframe was yet to come
+        if items and items[0].pts_ns < sink[-1].pts_ns:
+            # Of before this stream: its first keyframe was yet to come.
             sink = sink[:-1]
             sink_tokens = sum(span.tokens for span in sink)
         last = items[-1] if items else sink[-1]

@@ -23,9 +23,8 @@ from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
 NOW, THEN = 0, 1  # its heads
-NOWHERE = (
-    0  # column of a row: there attention goes that finds nothing, so that an absence can be read as well
-)
+# Column of a row: there attention goes that finds nothing, so that an absence can be read as well.
+NOWHERE = 0
 
 
 class Guide(nn.Module):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from magno.calibration.at_query import question_tokens
 from magno.calibration.profiling.settings import ProfileError, Settings
 from magno.calibration.profiling.spread import Spread, spread
 from magno.runtime.bundle import Bundle
@@ -193,11 +194,7 @@ def _ask(bundle: Bundle, encoded: list[Encoded], settings: Settings, times: _Tim
         for item in encoded:
             with times.of("keyframe prefill" if item.kind is SpanKind.KEYFRAME else "window prefill"):
                 stream.append(item)
-        prompt = [
-            *language.tokenize(spec.layout.question_prefix, special=True),
-            *language.tokenize(settings.question),
-            *language.tokenize(spec.layout.question_suffix, special=True),
-        ]
+        prompt = question_tokens(language, spec.layout, settings.question)
         for _ in range(settings.runs):
             _question(stream, prompt, settings, times)
     return len(prompt)

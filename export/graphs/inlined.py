@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from magno.export.errors import CheckpointError
 from magno.export.graphs.half import half_bytes
@@ -21,7 +21,7 @@ MOST_BYTES = (1 << 31) - 1  # of a protobuf message
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 GRAPH, INITIALIZER, RAW_DATA = (
     ModelProto.GRAPH_FIELD_NUMBER,
-    5,  # of GraphProto
+    GraphProto.INITIALIZER_FIELD_NUMBER,
     TensorProto.RAW_DATA_FIELD_NUMBER,
 )
 BYTES_FIELD = 2  # wire type of what has a length

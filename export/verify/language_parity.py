@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from magno.export.language.tokenizer_parity import TokenizerParity, tokenizer_parity
+from magno.export.verify.kl import kl_nats
 from magno.export.verify.tolerance import compare
 from magno.runtime.language import LanguageConfig, LanguageModel
 
@@ -68,7 +69,7 @@ def language_parity(module: Any, tokenizer_json: str, gguf: Path, *, threads: in
             wanted = _torch_logits(module, before, rows, after)
             found = _native_logits(language, before, rows, after)
             lost = lost_by_choice(wanted, found)
-            figures.append((lost, divergence(wanted, found), compare(wanted, found)))
+            figures.append((lost, kl_nats(wanted, found), compare(wanted, found)))
     lost = np.concatenate([lost for lost, _, _ in figures])
     kl = np.concatenate([kl for _, kl, _ in figures])
     return LanguageParity(
@@ -83,24 +84,11 @@ def language_parity(module: Any, tokenizer_json: str, gguf: Path, *, threads: in
     )
 
 
-def divergence(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float64]:
-    """KL divergence in nats of each row of logits `found` (n, vocabulary) from `wanted`: (n,)."""
-    p, q = (_log_softmax(logits) for logits in (wanted, found))
-    divergences: NDArray[np.float64] = np.maximum((np.exp(p) * (p - q)).sum(axis=1), 0.0)
-    return divergences
-
-
 def lost_by_choice(wanted: NDArray[np.float32], found: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far below the best of `wanted` (n, vocabulary) lies the token that `found` names, in standard deviations."""
     chosen = np.take_along_axis(wanted, found.argmax(axis=1)[:, None], axis=1)[:, 0]
     lost: NDArray[np.float32] = (wanted.max(axis=1) - chosen) / np.maximum(wanted.std(axis=1), 1e-12)
     return lost
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
 
 
 def _prompts(module: Any, tokenizer: Tokenizer) -> Iterator[tuple[list[int], list[int], NDArray[np.float32]]]:

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
-from magno.export.graphs.graph_file import Arrays, GraphFile
+from magno.export.graphs.graph_file import GraphFile
 from magno.export.verify.tolerance import TOLERANCES, Parity, ParityError, check
 from magno.runtime.backends import Graph
 from magno.runtime.bundle import Bundle
@@ -21,26 +21,16 @@ BATCH = 3  # not the batch of two that the exporter saw
 QUESTION = "Which way is the red square moving?"
 
 
-def tokens_of(module: nn.Module, graph: Graph) -> NDArray[np.float32]:
-    """What an encoder's module makes of fixed random inputs."""
-    inputs = _inputs(graph)
-    with torch.no_grad():
-        tokens: Tensor = module(*(torch.from_numpy(inputs[port.name]) for port in graph.inputs))
-    return tokens.numpy()
-
-
-def check_graph(wanted: NDArray[np.float32], path: Path, graph: Graph, precision: str = "fp32") -> Parity:
-    """Compare an encoder's file with what its module made of the same inputs (`tokens_of`): the module itself need no
-    longer be in memory. Raises ParityError, or EncoderError."""
-    found = GraphFile(path, graph, precision).run([_inputs(graph)])
-    return check(path.name, f"onnx {precision}", wanted, found)
-
-
-def _inputs(graph: Graph) -> Arrays:
+def check_graph(module: nn.Module, path: Path, graph: Graph, precision: str = "fp32") -> Parity:
+    """Compare an encoder's file with its module on fixed random inputs. Raises ParityError, or EncoderError."""
     random = np.random.default_rng(0)
-    return {
+    inputs = {
         port.name: random.uniform(-1.0, 1.0, (BATCH, *port.shape)).astype(np.float32) for port in graph.inputs
     }
+    found = GraphFile(path, graph, precision).run([inputs])
+    with torch.no_grad():
+        wanted = module(*(torch.from_numpy(inputs[port.name]) for port in graph.inputs)).numpy()
+    return check(path.name, f"onnx {precision}", wanted, found)
 
 
 def check_language(
