@@ -130,7 +130,7 @@ def _parts(
     yield language.tokenize(layout.system_text, special=True)
     for item, embeddings in zip(items, rows, strict=True):
         if isinstance(item, Keyframe):
-            text = layout.text_before_keyframe(item.frame.pts_ns / NS_PER_S)
+            text = layout.text_before_keyframe(item.frame.pts_ns / NS_PER_S, is_cut=item.is_cut)
             yield language.tokenize(text, special=True)
         yield embeddings
 

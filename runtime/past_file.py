@@ -58,6 +58,7 @@ class Entry:
     pts_ns: int
     capture_ns: int
     pictures: int
+    is_cut: bool = False
 
     def __post_init__(self) -> None:
         if not all(-MAX_NUMBER <= number <= MAX_NUMBER for number in (self.pts_ns, self.capture_ns)):
@@ -96,7 +97,7 @@ class Header:
 def pack(origin: Origin, items: Sequence[Encoded]) -> bytes:
     """The file of these, which begin with a keyframe."""
     entries = tuple(
-        Entry(item.kind, len(item.rows), item.gop, item.pts_ns, item.capture_ns, item.pictures)
+        Entry(item.kind, len(item.rows), item.gop, item.pts_ns, item.capture_ns, item.pictures, item.is_cut)
         for item in items
     )
     header = asdict(Header(origin, items[0].rows.shape[1], entries))
@@ -137,7 +138,11 @@ def read_items(path: Path, origin: Origin, embed_dim: int) -> list[Encoded]:
     items, first = [], 0
     for entry in header.entries:
         these = rows[first : first + entry.rows]
-        items.append(Encoded(entry.kind, these, entry.gop, entry.pts_ns, entry.capture_ns, entry.pictures))
+        items.append(
+            Encoded(
+                entry.kind, these, entry.gop, entry.pts_ns, entry.capture_ns, entry.pictures, entry.is_cut
+            )
+        )
         first += entry.rows
     return items
 

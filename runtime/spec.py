@@ -91,17 +91,22 @@ class TokenLayout:
     turn_prefix: str = (
         ""  # before a later question of a conversation, after stop_text; empty: question_prefix
     )
+    cut_text: str = (
+        ""  # instead of keyframe_text, of a keyframe that shows another scene; empty: keyframe_text
+    )
 
     def __post_init__(self) -> None:
-        if re.search(r"[{}]", TIME_FIELD.sub("", self.keyframe_text)):
-            raise SpecError(
-                f"keyframe_text wants plain text and at most {{seconds}} or {{seconds:.1f}}, found "
-                f"{self.keyframe_text[:80]!r}."
-            )
+        for name in ("keyframe_text", "cut_text"):
+            text = getattr(self, name)
+            if re.search(r"[{}]", TIME_FIELD.sub("", text)):
+                raise SpecError(
+                    f"{name} wants plain text and at most {{seconds}} or {{seconds:.1f}}, found {text[:80]!r}."
+                )
 
-    def text_before_keyframe(self, seconds: float) -> str:
-        """keyframe_text, told the time of the picture in the stream."""
-        return self.keyframe_text.format(seconds=seconds) if "{" in self.keyframe_text else self.keyframe_text
+    def text_before_keyframe(self, seconds: float, *, is_cut: bool = False) -> str:
+        """keyframe_text or cut_text, told the time of the picture in the stream."""
+        text = self.cut_text if is_cut and self.cut_text else self.keyframe_text
+        return text.format(seconds=seconds) if "{" in text else text
 
 
 @dataclass(frozen=True, slots=True)

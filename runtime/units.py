@@ -116,6 +116,7 @@ class Encoded:
     pts_ns: int  # of the newest picture in it
     capture_ns: int
     pictures: int  # it stands for so many pictures
+    is_cut: bool = False  # a keyframe of another scene than what came before it
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     at: Tensor  # (Q, 2) int64: row and column of the token that the answer follows
     sought: Tensor  # (Q, 1, 2) int64: looks of a thing; -1 where there is none
     named: Tensor  # (Q,) bool
+    second: Tensor  # (Q, 2) int64: looks of the other thing that it names; 0 where there is none
     window: Tensor  # (Q,) int64: of the batch's windows; -1: none
     turn: Tensor  # (Q,) int64: likewise
     turned: Tensor  # (Q, 1, 2) int64: looks of one thing
@@ -102,6 +103,7 @@ class Batcher:
                 (before[0], pointer.column),
                 [*pointer.sought, (-1, -1)][:1],
                 pointer.named,
+                pointer.second,
                 _of_batch(pointer.window, before[1]),
                 _of_batch(pointer.turn, before[1]),
                 [pointer.turned],
@@ -160,8 +162,8 @@ def _of_batch(window: int, before: int) -> int:
 
 def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
     """Lines of `Asked`, their patches as columns -> tensors."""
-    at, sought, named, window, turn, turned, patches, by_looks, place, moves, in_view = (
-        zip(*lines, strict=True) if lines else [()] * 11
+    at, sought, named, second, window, turn, turned, patches, by_looks, place, moves, in_view = (
+        zip(*lines, strict=True) if lines else [()] * 12
     )
     on = torch.zeros(len(lines), length, dtype=torch.bool)
     for line, columns in enumerate(patches):
@@ -170,6 +172,7 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
         torch.tensor(sought, dtype=torch.int64).reshape(-1, 1, 2),
         torch.tensor(named, dtype=torch.bool),
+        torch.tensor(second, dtype=torch.int64).reshape(-1, 2),
         torch.tensor(window, dtype=torch.int64),
         torch.tensor(turn, dtype=torch.int64),
         torch.tensor(turned, dtype=torch.int64).reshape(-1, 1, 2),

@@ -48,6 +48,7 @@ class Observation:
     motion: np.ndarray  # (w, P*P, motion_width) float16
     residual: np.ndarray  # (w, 1, S, S) float16
     ends: np.ndarray  # (w, S, S, 3) uint8: the newest picture of each window
+    cuts: np.ndarray  # (k,) bool: keyframes of another scene
 
 
 def encode(pictures: Iterable[np.ndarray], settings: CodecSettings) -> list[AccessUnit]:
@@ -93,13 +94,14 @@ def observe(
     if settings.coarse:
         frames = [coarse_frame(frame) for frame in frames]
     items = [item for frame in frames for item in windower.step(frame)] + windower.flush()
-    kinds, first, last, keyframes, motion, residual, ends = [], [], [], [], [], [], []
+    kinds, first, last, keyframes, motion, residual, ends, cuts = [], [], [], [], [], [], [], []
     for item in items:
         shown = round(item.frame.pts_ns * settings.fps / NS_PER_S)
         if isinstance(item, Keyframe):
             kinds.append(0)
             first.append(shown)
             keyframes.append(item.frame.picture)
+            cuts.append(item.is_cut)
         elif isinstance(item, FusedWindow):
             kinds.append(1)
             first.append(last[-1])  # a window starts from the item before it
@@ -118,6 +120,7 @@ def observe(
         np.stack(motion) if motion else np.zeros((0, *width), np.float16),
         np.stack(residual) if residual else np.zeros((0, 1, *square), np.float16),
         np.stack(ends) if ends else np.zeros((0, *square, 3), np.uint8),
+        np.array(cuts, bool),
     )
 
 

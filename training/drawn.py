@@ -15,7 +15,7 @@ from magno.training.questions.words import SHAPES
 from magno.training.samples import Keyframes, pixels_of
 from magno.training.scenes.shapes import OUTLINES
 from magno.training.scenes.sprites import RGB
-from magno.training.scenes.textures import grit, octaves
+from magno.training.scenes.textures import FAMILIES, octaves
 from magno.training.symmetry import random_symmetry
 
 THINGS = 7  # at most; fewer where there is no room
@@ -23,6 +23,7 @@ TRIES = 30
 RADII = (0.07, 0.165)  # of the side
 GRAIN = 8.0  # of the ground, in levels
 SHADE = 20.0  # of a thing, in levels
+TEXTURES = tuple(FAMILIES.values())
 REDRAWN = 0.06  # for each picture taken from a pool
 
 Drawing = tuple[np.ndarray, PatchFacts]  # (S, S, 3) uint8, and (P, P) each
@@ -107,6 +108,6 @@ def _draw(
     tilt = float(rng.uniform(-0.2, 0.2))
     u, v = u * np.cos(tilt) - v * np.sin(tilt), u * np.sin(tilt) + v * np.cos(tilt)
     cover = np.clip(0.5 - OUTLINES[SHAPES[look[1]]](u, v) * radius, 0, 1)[..., None]
-    shade = grit(rng, rows, columns) if rng.random() < 0.5 else octaves(rng, rows, columns)
+    shade = TEXTURES[rng.integers(len(TEXTURES))](rng, rows, columns)
     tint = np.array(list(RGB.values())[look[0]]) + rng.uniform(-14, 14, 3)
     part += cover * (tint + shade[..., None] * rng.uniform(0, SHADE) - part)

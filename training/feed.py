@@ -20,7 +20,7 @@ POOL = 6  # batches of clips that are sorted by length, so that little is padded
 
 
 def shards(folder: Path, kind: str) -> list[Shard]:
-    """All whole shards of a kind, "train" or "held"."""
+    """All whole shards of a kind: "train", "held", or shards.STILL."""
     return [open_shard(path) for path in sorted(folder.glob(f"{kind}-??????"))]
 
 

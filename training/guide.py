@@ -34,6 +34,7 @@ class Guide(nn.Module):
         super().__init__()
         self.names = WordHead(words)
         self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 3)
+        self.second = nn.Linear(width, width, bias=False)  # where a state keeps the other name of two
 
     def losses(
         self, language: Any, states: tuple[Tensor, ...], batch: Batch, told: tuple[Tensor, Tensor]
@@ -61,7 +62,11 @@ class Guide(nn.Module):
         )
         looks = torch.stack([names.gather(1, chosen)[told_of] for names in _looks_of(batch.windows)], dim=-1)
         words = asked.sought[:, 0] * asked.named[:, None]
-        return self._named(at_movers, looks, embedded) + self._named(at_questions, words, embedded)
+        return (
+            self._named(at_movers, looks, embedded)
+            + self._named(at_questions, words, embedded)
+            + self._named(self.second(at_questions), asked.second, embedded)
+        )
 
     def _named(self, states: Tensor, names: Tensor, embedded: Tensor) -> Tensor:
         """What is not told (0), and things without a colour of their own, are not asked for."""

@@ -22,15 +22,18 @@ from magno.training.questions.balance import Balance
 from magno.training.questions.families import Asked, all_questions
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES
 from magno.training.scenes.compose import Recipe, compose
+from magno.training.scenes.excerpt import excerpt
 from magno.training.scenes.film import film
 from magno.training.scenes.grounds import Paint, paint_of
+from magno.training.scenes.nouns import Scene
 from magno.training.scenes.photographs import stock
 from magno.training.scenes.truth import Truth
-from magno.training.shards import Lesson, ShardArrays, small_residual, write_shard
+from magno.training.shards import STILL, Lesson, ShardArrays, small_residual, write_shard
 from magno.training.suites import HELD_OUT_SEED
 from magno.training.true_motion import camera, motion_map, places
 
-CLIPS_A_SHARD = 100
+CLIPS_A_SHARD, STILLS_A_SHARD = 100, 1000
+STILLS_SEED = 5_000_000  # no film that is trained on
 QUESTIONS_A_CLIP = 20
 WINDOW_LENGTHS = (4, 6, 8, 8, 8, 8, 12)  # one length alone made the paper's model fail at others
 ADAPTIVE_SHARE = 0.15  # of the clips: windows that end by what moves
@@ -46,6 +49,9 @@ class Job:
     clips: int
     clips_folder: Path
     with_ends: bool  # stage 1 needs the newest picture of each window
+    stills: bool = (
+        False  # of each clip one picture alone, and no question: for the vision tower, at a tenth of the cost
+    )
 
 
 @dataclass(slots=True)
@@ -70,14 +76,14 @@ def make_shard(job: Job) -> float:
     paint = paint_of(stock(job.clips_folder, held_out), held_out)
     parts, balance = _Parts(), Balance()
     for seed in range(job.first_seed, job.first_seed + job.clips):
-        _clip(parts, balance, seed, paint)
+        (_still if job.stills else _clip)(parts, balance, seed, paint)
     write_shard(job.folder, _arrays(parts, job.with_ends), parts.lessons, parts.clips)
     return time.monotonic() - began
 
 
 def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint) -> None:
     rng = np.random.default_rng((seed, 7))
-    scene = compose(seed, Recipe(degraded=bool(rng.random() < DEGRADED_SHARE)), paint)
+    scene = _scene(seed, rng, paint)
     pictures, truth = film(scene)
     settings = any_settings(rng, scene.fps)
     units = encode(pictures, settings)
@@ -86,22 +92,50 @@ def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint) -> None:
     seen = observe(
         units, settings, CODEC, window, adaptive=adaptive, missing=lost(len(units), settings.lost, seed)
     )
-    number = len(parts.seen)
-    parts.seen.append(seen)
-    parts.camera += [camera(truth, int(at)) for at in seen.last_picture]
+    asked = _questions(truth, seen, balance, seed)
+    parts.lessons += [_lesson(each, len(parts.seen), seen.last_picture) for each in asked]
     windows = np.flatnonzero(seen.kinds)
     parts.maps += [
         motion_map(truth, int(seen.first_picture[i]), int(seen.last_picture[i]), MAP_CELLS, CODEC.image_px)
         for i in windows
     ]
-    parts.places += [places(truth, int(at)) for at in seen.last_picture]
+    told = {"window": window, "adaptive": adaptive, "settings": asdict(settings)}
+    _keep(parts, scene, truth, seen, seen.last_picture, told)
+
+
+def _still(parts: _Parts, _: Balance, seed: int, paint: Paint) -> None:
+    rng = np.random.default_rng((seed, 7))
+    scene = _scene(seed, rng, paint)
+    ends = np.cumsum([shot.pictures for shot in scene.shots])
+    at = int(rng.choice([i for i in range(1, scene.pictures) if i not in ends]))
+    pictures, truth = film(excerpt(scene, at - 1, at + 1))  # the one before it is where its blur begins
+    settings = any_settings(rng, scene.fps)
+    seen = observe(encode(pictures[1:], settings), settings, CODEC, CODEC.window_pictures)
+    _keep(parts, scene, truth, seen, seen.last_picture + 1, {"settings": asdict(settings)})
+
+
+def _scene(seed: int, rng: np.random.Generator, paint: Paint) -> Scene:
+    return compose(seed, Recipe(degraded=bool(rng.random() < DEGRADED_SHARE)), paint)
+
+
+def _keep(
+    parts: _Parts, scene: Scene, truth: Truth, seen: Observation, shown: np.ndarray, told: dict[str, object]
+) -> None:
+    """A clip's own lines of the arrays; `shown`: the picture of `truth` that each item shows."""
+    parts.seen.append(seen)
+    parts.camera += [camera(truth, int(at)) for at in shown]
+    parts.places += [places(truth, int(at)) for at in shown]
     parts.colour += [COLOURS.index(colour) if colour else -1 for colour in truth.colour]
     parts.shape += [NAMES.index(shape) for shape in truth.shape]
     parts.things.append(len(truth.colour))
-    asked = _questions(truth, seen, balance, seed)
-    parts.lessons += [_lesson(each, number, seen.last_picture) for each in asked]
-    about = {"seed": seed, "plot": scene.plot, "fps": scene.fps, "size": scene.size, "ground": truth.ground}
-    parts.clips.append({**about, "window": window, "adaptive": adaptive, "settings": asdict(settings)})
+    about = {
+        "seed": scene.seed,
+        "plot": scene.plot,
+        "fps": scene.fps,
+        "size": scene.size,
+        "ground": truth.ground,
+    }
+    parts.clips.append({**about, **told})
 
 
 def _questions(truth: Truth, seen: Observation, balance: Balance, seed: int) -> list[Asked]:
@@ -134,6 +168,7 @@ def _arrays(parts: _Parts, with_ends: bool) -> ShardArrays:
         last=np.concatenate([each.last_picture for each in seen]),
         camera=np.stack(parts.camera).astype(np.float16),
         keyframes=np.concatenate([each.keyframes for each in seen]),
+        cuts=np.concatenate([each.cuts for each in seen]),
         motion=np.concatenate([each.motion for each in seen]),
         residual=small_residual(residual, CODEC.residual_scale),
         ends=np.concatenate(ends),
@@ -151,19 +186,21 @@ def _starts(lengths: list[int]) -> np.ndarray:
 def jobs(args: argparse.Namespace) -> list[Job]:
     """All shards that are wanted: held-out ones first, since a training looks at them from its start."""
     kinds = (
-        ("held", HELD_OUT_SEED, args.held_out_clips, args.held_out_clips),
-        ("train", 0, args.clips, args.clips_with_ends),
+        ("held", HELD_OUT_SEED, CLIPS_A_SHARD, args.held_out_clips, args.held_out_clips),
+        ("train", 0, CLIPS_A_SHARD, args.clips, args.clips_with_ends),
+        (STILL, STILLS_SEED, STILLS_A_SHARD, args.stills, 0),
     )
     return [
         Job(
             args.out / f"{kind}-{start:06d}",
             first + start,
-            min(CLIPS_A_SHARD, clips - start),
+            min(each, clips - start),
             args.clips_folder,
             start < with_ends,
+            kind == STILL,
         )
-        for kind, first, clips, with_ends in kinds
-        for start in range(0, clips, CLIPS_A_SHARD)
+        for kind, first, each, clips, with_ends in kinds
+        for start in range(0, clips, each)
     ]
 
 
@@ -179,6 +216,12 @@ def main() -> None:
         type=int,
         default=4000,
         help="so many also keep each window's newest picture, for stage 1; default: %(default)s",
+    )
+    parser.add_argument(
+        "--stills",
+        type=int,
+        default=12000,
+        help="pictures of scenes that no clip shows; default: %(default)s",
     )
     parser.add_argument("--clips-folder", type=Path, default=Path("tests/clips"))
     parser.add_argument("--workers", type=int, default=2, help="default: %(default)s")

@@ -30,6 +30,7 @@ LAYOUT = TokenLayout(
     question_prefix="<|im_start|>",
     question_suffix="<|im_end|>",
     stop_text="<|im_end|>",
+    cut_text="<|cut|>",
 )
 
 EMBED_DIM = 256

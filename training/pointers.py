@@ -30,7 +30,8 @@ class Pointer:
 
     column: int  # of its row: the token that the answer, or its next word, follows
     sought: tuple[Look, ...]  # the thing that it names first; else the one that it is about
-    named: bool  # it names one thing, so that its own words tell which
+    named: bool  # by its own words
+    second: Look  # the other thing that it names; (0, 0): none
     window: int  # of the row's windows the one that tells of it; -1: none, or a newer keyframe does
     turn: int  # the window that tells of the other thing, or when the one began or ceased to move; -1: none
     turned: Look  # of what is seen there; with a turn of -1: what would be, had it happened
@@ -48,7 +49,14 @@ def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[t
             window = _turn(row, shard, lesson, lesson.thing) if lesson.family in BEGAN else asked.window
             words = range(answer, answer + (2 if named[0] != NO_COLOUR else 1))
             at_words = replace(
-                asked, sought=(named,), named=False, window=window, turn=-1, turned=(0, 0), patches=()
+                asked,
+                sought=(named,),
+                named=False,
+                second=(0, 0),
+                window=window,
+                turn=-1,
+                turned=(0, 0),
+                patches=(),
             )
             found += [(lesson, replace(at_words, column=column)) for column in words]
     return found
@@ -76,7 +84,8 @@ def _pointer(
     colours, shapes, _ = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
     on = np.flatnonzero(sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool)))
     columns = tuple(row.places[keyframe] + int(patch) for patch in on)
-    return Pointer(answer - 1, sought, len(names) == 1, window, turn, turned, columns)
+    second = names[1] if len(names) > 1 else (0, 0)
+    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns)
 
 
 def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:

@@ -23,14 +23,16 @@ GAP_SHARE = 0.35  # of rows that have gaps
 CANONICAL_SHARE = 0.5  # of the questions
 # Families that are harder than others, or can seldom be asked, are asked more often where they can.
 WEIGHTS = {
-    "since_appeared": 4.0,
-    "since_stopped": 4.0,
+    "since_appeared": 2.0,
+    "since_stopped": 2.0,
     "first": 4.0,
+    "stop": 4.0,
+    "start": 3.0,
     "direction_three": 2.5,
-    "stop": 2.5,
-    "changed": 2.5,
+    "changed": 2.0,
     "direction_two": 2.0,
-    "start": 2.0,
+    "faster": 2.0,
+    "count": 2.0,
     "direction": 1.5,
     "direction_background": 1.5,
     "direction_8": 1.5,
@@ -38,8 +40,6 @@ WEIGHTS = {
     "camera": 1.5,
     "closer": 1.5,
     "away": 1.5,
-    "faster": 1.5,
-    "count": 1.5,
     "colour": 0.7,
     "presence": 0.7,
     "cannot_tell": 0.7,
@@ -92,7 +92,8 @@ class Rows:
 
     def __init__(self, encode: Encode, layout: TokenLayout, questions: int, *, train: bool) -> None:
         self._encode, self._layout, self._questions, self._train = encode, layout, questions, train
-        self._system, self._opener = encode(layout.system_text), encode(layout.keyframe_text)
+        self._system = encode(layout.system_text)
+        self._openers = [encode(layout.text_before_keyframe(0.0, is_cut=cut)) for cut in (False, True)]
 
     def row(
         self,
@@ -114,8 +115,9 @@ class Rows:
         for order, item in enumerate(items):
             position = row.positions[-1] + 1 + (gap_after if order == 1 else 0)
             if kinds[item] == 0:
-                row.extend(self._opener, position)
-                position += len(self._opener)
+                opener = self._openers[int(shard.arrays.cuts[shard.keyframe(clip, item)])]
+                row.extend(opener, position)
+                position += len(opener)
             row.items.append(item)
             row.kinds.append(int(kinds[item]))
             row.places.append(len(row.ids))

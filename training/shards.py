@@ -18,6 +18,7 @@ import numpy as np
 RESIDUAL_STEP = 2.0  # levels: a residual is kept as int8
 QUESTIONS = "questions.jsonl"
 CLIPS = "clips.jsonl"
+STILL = "still"  # begins the names of shards whose clips are one picture each, without questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ShardArrays:
     last: np.ndarray  # (items,) int16: its newest picture
     camera: np.ndarray  # (items, 3) float16: see true_motion.camera
     keyframes: np.ndarray  # (keyframes, S, S, 3) uint8
+    cuts: np.ndarray  # (keyframes,) bool: it shows another scene, as the runtime found
     motion: np.ndarray  # (windows, P*P, motion_width) float16
     residual: np.ndarray  # (windows, 1, S, S) int8, in steps of RESIDUAL_STEP levels
     ends: np.ndarray  # (windows or 0, S, S, 3) uint8: the newest picture of each window, for stage 1

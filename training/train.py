@@ -26,12 +26,12 @@ from magno.training.grounding import words_of
 from magno.training.pocket import CODEC, LAYOUT, VOCAB_LIMIT, pocket_config
 from magno.training.rows import IGNORE
 from magno.training.run import Run, Stage
-from magno.training.samples import Samples
-from magno.training.shards import Shard
+from magno.training.samples import Keyframes, Samples
+from magno.training.shards import STILL, Shard
 from magno.training.tokenizer import build_tokenizer
 from magno.training.trainee import Losses, Trainee
 
-EXAM_CLIPS = 120
+EXAM_CLIPS = 200
 EXAM_ROWS = 20
 EXAM_SAMPLES = 400  # keyframes, and windows
 KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
@@ -113,7 +113,8 @@ def train(args: argparse.Namespace) -> Run:
 
     if not args.no_heads:
         unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
-        losses = _token_losses(trainee, shards(args.data, "train"), np.random.default_rng(seed))
+        films, stills = shards(args.data, "train"), shards(args.data, STILL)
+        losses = _token_losses(trainee, films, stills, np.random.default_rng(seed))
         run.stage(
             Stage(
                 "tokens",
@@ -147,17 +148,28 @@ def train(args: argparse.Namespace) -> Run:
     return run
 
 
-def _token_losses(trainee: Trainee, train: list[Shard], rng: np.random.Generator) -> Callable[[], Losses]:
-    """By turns what keyframe tokens say of films and of drawings, what motion tokens say, and how Δ-tokens fit to
-    pictures. One after the other, the last took away within 50 steps what the one before had learned."""
+def _token_losses(
+    trainee: Trainee, train: list[Shard], stills: list[Shard], rng: np.random.Generator
+) -> Callable[[], Losses]:
+    """By turns what keyframe tokens say of films, of stills that no film shows and of drawings, what motion tokens say,
+    and how Δ-tokens fit to pictures. One after the other, the last took away within 50 steps what the one before had
+    learned."""
     samples, pairs = Samples(train, CODEC), PairSource(train, CODEC)
-    drawings = Drawings(DRAWINGS, CODEC)
-    turns: list[Callable[[], Losses]] = [
-        lambda: trainee.named(samples.keyframes(KEYFRAMES_A_BATCH, rng)),
-        lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
-        lambda: trainee.named(drawings.some(KEYFRAMES_A_BATCH, rng)),
-        lambda: trainee.moved(samples.windows(WINDOWS_A_BATCH, rng)),
-    ] * 2
+    drawings, more = Drawings(DRAWINGS, CODEC), Samples(stills or train, CODEC)
+    seen: list[Callable[[], Keyframes]] = [
+        lambda: samples.keyframes(KEYFRAMES_A_BATCH, rng),
+        lambda: more.keyframes(KEYFRAMES_A_BATCH, rng),
+        lambda: drawings.some(KEYFRAMES_A_BATCH, rng),
+        lambda: more.keyframes(KEYFRAMES_A_BATCH, rng),
+    ]
+
+    def named(keyframes: Callable[[], Keyframes]) -> Callable[[], Losses]:
+        return lambda: trainee.named(keyframes())
+
+    def moved() -> Losses:
+        return trainee.moved(samples.windows(WINDOWS_A_BATCH, rng))
+
+    turns = [turn for keyframes in seen for turn in (named(keyframes), moved)]
     if len(pairs):
         turns.append(lambda: trainee.aligned(pairs.random(PAIRS_A_BATCH, rng)))
     turn = cycle(turns)

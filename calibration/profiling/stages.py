@@ -169,7 +169,8 @@ def _encoded(
         with times.of("keyframe encoder" if is_keyframe else "delta encoder"):
             rows = _tokens(encoder, inputs)[0]
         kind = SpanKind.KEYFRAME if is_keyframe else SpanKind.WINDOW
-        found.append(Encoded(kind, rows, item.gop, item.frame.pts_ns, item.frame.capture_ns, 1))
+        is_cut = isinstance(item, Keyframe) and item.is_cut
+        found.append(Encoded(kind, rows, item.gop, item.frame.pts_ns, item.frame.capture_ns, 1, is_cut))
     return found
 
 

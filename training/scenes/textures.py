@@ -55,6 +55,67 @@ def grit(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return _levelled(fine[1:-1, 1:-1])
 
 
+def stripes(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Bars of random tones, any way round, with hard edges or soft ones."""
+    along = _turned(rng, height, width)
+    bar = float(rng.uniform(3, 14))
+    tones = rng.standard_normal(int(2 * (height + width) / bar) + 4).astype(np.float32)
+    at = along / bar
+    low = np.floor(at).astype(np.intp)
+    share = np.clip((at - low) * float(rng.choice([1, 8])), 0, 1)
+    return _levelled(tones[low] * (1 - share) + tones[low + 1] * share)
+
+
+def checks(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Two tones by turns, any way round."""
+    side = float(rng.uniform(4, 16))
+    angle = rng.uniform(0, np.pi)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    u, v = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    return _levelled((np.floor(u / side) + np.floor(v / side)) % 2 + 0.2 * octaves(rng, height, width))
+
+
+def dots(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Discs of random tones and sizes."""
+    total = np.full((height, width), rng.standard_normal(), np.float32)
+    y, x = np.ogrid[0:height, 0:width]
+    largest = rng.uniform(4, 12)
+    for _ in range(min(height * width // 120 + 3, 400)):
+        top, left, reach = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(2, largest)
+        rows = slice(max(int(top - reach), 0), int(top + reach) + 2)
+        columns = slice(max(int(left - reach), 0), int(left + reach) + 2)
+        inside = (y[rows] - top) ** 2 + (x[:, columns] - left) ** 2 < reach**2
+        total[rows, columns][inside] = rng.standard_normal()
+    return _levelled(total)
+
+
+def sheen(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Light that falls off to one side, and a bright spot now and then."""
+    along = _turned(rng, height, width) / max(height, width)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    away = np.hypot(y - rng.uniform(0, height), x - rng.uniform(0, width)) / (0.3 * max(height, width))
+    return _levelled(along + float(rng.choice([0, 1.5])) * np.exp(-(away**2)))
+
+
+def scratches(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Long thin lines every way, over clouds."""
+    total = octaves(rng, height, width)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    for _ in range(int(rng.integers(3, 14))):
+        angle = rng.uniform(0, np.pi)
+        away = (x - rng.uniform(0, width)) * np.sin(angle) - (y - rng.uniform(0, height)) * np.cos(angle)
+        total[np.abs(away) < rng.uniform(0.6, 2.2)] = 2.0 * rng.standard_normal()
+    return _levelled(total)
+
+
+def _turned(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """(H, W) how far each point lies along some way, from 0 on."""
+    angle = rng.uniform(0, 2 * np.pi)
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    along = x * np.cos(angle) + y * np.sin(angle)
+    return np.asarray(along - along.min())
+
+
 def cells(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """Cracked ground: each point has the tone of the seed nearest to it."""
     count = max(height * width // int(rng.integers(400, 1600)), 4)
@@ -89,7 +150,17 @@ def bricks(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return _levelled(wall)
 
 
-FAMILIES: dict[str, Texture] = {"octaves": octaves, "tiles": tiles, "leaves": leaves, "grit": grit}
+FAMILIES: dict[str, Texture] = {
+    "octaves": octaves,
+    "tiles": tiles,
+    "leaves": leaves,
+    "grit": grit,
+    "stripes": stripes,
+    "checks": checks,
+    "dots": dots,
+    "sheen": sheen,
+    "scratches": scratches,
+}
 HELD_OUT_FAMILIES: dict[str, Texture] = {"cells": cells, "weave": weave, "bricks": bricks}
 
 
