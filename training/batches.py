@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
 from magno.training.facts import thing_state
-from magno.training.pointers import OF_LOOKS, pointers
+from magno.training.pointers import COUNTING, OF_LOOKS, pointers
 from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
     NO_RESIDUAL_SHARE,
@@ -39,6 +39,8 @@ class Asked(NamedTuple):
     turn: Tensor  # (Q,) int64: likewise
     turned: Tensor  # (Q, 1, 2) int64: looks of one thing
     patches: Tensor  # (Q, L) bool
+    counted: Tensor  # (Q, L) bool: the things that it wants counted, a token each
+    counts: Tensor  # (Q,) bool: it wants that
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
     moves: Tensor  # (Q, 3) facts.ThingState.moves
@@ -108,6 +110,8 @@ class Batcher:
                 _of_batch(pointer.turn, before[1]),
                 [pointer.turned],
                 pointer.patches,
+                pointer.counted,
+                lesson.family == COUNTING,
                 lesson.family in OF_LOOKS,
                 state.place,
                 state.moves,
@@ -162,12 +166,22 @@ def _of_batch(window: int, before: int) -> int:
 
 def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
     """Lines of `Asked`, their patches as columns -> tensors."""
-    at, sought, named, second, window, turn, turned, patches, by_looks, place, moves, in_view = (
-        zip(*lines, strict=True) if lines else [()] * 12
-    )
-    on = torch.zeros(len(lines), length, dtype=torch.bool)
-    for line, columns in enumerate(patches):
-        on[line, list(columns)] = True
+    (
+        at,
+        sought,
+        named,
+        second,
+        window,
+        turn,
+        turned,
+        patches,
+        counted,
+        counts,
+        by_looks,
+        place,
+        moves,
+        in_view,
+    ) = zip(*lines, strict=True) if lines else [()] * 14
     return Asked(
         torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
         torch.tensor(sought, dtype=torch.int64).reshape(-1, 1, 2),
@@ -176,12 +190,22 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         torch.tensor(window, dtype=torch.int64),
         torch.tensor(turn, dtype=torch.int64),
         torch.tensor(turned, dtype=torch.int64).reshape(-1, 1, 2),
-        on,
+        _columns(patches, length),
+        _columns(counted, length),
+        torch.tensor(counts, dtype=torch.bool),
         torch.tensor(by_looks, dtype=torch.bool),
         torch.tensor(np.array(place, np.float32)).reshape(-1, 2),
         torch.tensor(np.array(moves, np.float32)).reshape(-1, 3),
         torch.tensor(np.array(in_view, dtype=bool)),
     )
+
+
+def _columns(found: Sequence[Sequence[int]], length: int) -> Tensor:
+    """(N, length) bool: on at each line's columns."""
+    on = torch.zeros(len(found), length, dtype=torch.bool)
+    for line, columns in enumerate(found):
+        on[line, list(columns)] = True
+    return on
 
 
 def _cells(rows: list[Row], kind: int, count: int) -> Tensor:

@@ -22,7 +22,7 @@ from magno.training.heads import soft_cells
 from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
-NOW, THEN = 0, 1  # its heads
+NOW, THEN, COUNT = 0, 1, 2  # its heads
 # Column of a row: there attention goes that finds nothing, so that an absence can be read as well.
 NOWHERE = 0
 
@@ -46,7 +46,8 @@ class Guide(nn.Module):
         return {
             "names": self._names(named, language.get_input_embeddings().weight, batch, movers, told),
             "looks": self._looks(language, named, batch, NOW, _shown(batch, movers, told))
-            + self._looks(language, named, batch, THEN, _happened(batch, movers, told)),
+            + self._looks(language, named, batch, THEN, _happened(batch, movers, told))
+            + self._counts(language, named, batch),
             "found": self._found(found, batch.asked),
         }
 
@@ -85,6 +86,17 @@ class Guide(nn.Module):
         layer = language.model.layers[-BEFORE_LAST]
         given = _given(language, layer, head, states, batch, batch.asked.at[some])
         return -torch.logsumexp(given.masked_fill(~shown[some], -torch.inf), -1).mean()
+
+    def _counts(self, language: Any, states: Tensor, batch: Batch) -> Tensor:
+        """Attention shared out evenly among the things and NOWHERE, whose share then tells how many they are."""
+        asked = batch.asked
+        if not bool(asked.counts.any()):
+            return states.sum() * 0
+        wanted = asked.counted[asked.counts].clone()
+        wanted[:, NOWHERE] = True
+        layer = language.model.layers[-BEFORE_LAST]
+        given = _given(language, layer, COUNT, states, batch, asked.at[asked.counts])
+        return -(given.masked_fill(~wanted, 0.0).sum(1) / wanted.sum(1)).mean()
 
     def _found(self, states: Tensor, asked: Asked) -> Tensor:
         if not bool(asked.in_view.any()):

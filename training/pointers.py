@@ -19,6 +19,7 @@ ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
 BEGAN, ENDED = ("first", "start"), ("stop", "since_stopped")
 NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
 OF_LOOKS = ("where", "colour", "shape", "presence")
+COUNTING = "count"
 MOVES = 0.01  # of the picture, over a window
 
 Look = tuple[int, int]  # facts' numbers of a colour and a shape; 0: any
@@ -36,6 +37,7 @@ class Pointer:
     turn: int  # the window that tells of the other thing, or when the one began or ceased to move; -1: none
     turned: Look  # of what is seen there; with a turn of -1: what would be, had it happened
     patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
+    counted: tuple[int, ...] = ()  # of "how many": those that a thing's middle lies in
 
 
 def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
@@ -81,11 +83,15 @@ def _pointer(
     elif lesson.family in BEGAN + ENDED and (thing := _thing(shard, lesson, names[0])) >= 0:
         turn, turned = _turn(row, shard, lesson, thing), look(shard, lesson.clip, thing)
     keyframe = max(number for number in seen if row.kinds[number] == KEYFRAME)
-    colours, shapes, _ = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
-    on = np.flatnonzero(sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool)))
-    columns = tuple(row.places[keyframe] + int(patch) for patch in on)
+    colours, shapes, middles = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
+    on = sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool))
+
+    def columns(patches: np.ndarray) -> tuple[int, ...]:
+        return tuple(row.places[keyframe] + int(patch) for patch in np.flatnonzero(patches))
+
     second = names[1] if len(names) > 1 else (0, 0)
-    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns)
+    counted = columns(middles) if lesson.family == COUNTING else ()
+    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns(on), counted)
 
 
 def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:

@@ -129,6 +129,15 @@ def test_what_is_nowhere_is_looked_for_nowhere_else(shard: Shard) -> None:
     assert bool(happened[:, NOWHERE].all()) and not happened[:, NOWHERE + 1 :].any()
 
 
+def test_what_is_counted_has_a_middle_each(shard: Shard) -> None:
+    batch = batch_of(shard, questions=40)
+    asked = batch.asked
+    told = [lesson for lesson in shard.lessons if lesson.family == "count"]
+    assert bool(asked.counts.any()) and not asked.counted[~asked.counts].any()
+    most = max(int(lesson.answers[0]) for lesson in told)
+    assert 0 < int(asked.counted.sum(1).max()) <= most + 1  # one may have left since the keyframe
+
+
 def test_attention_learns_to_look_where_it_is_told(shard: Shard, trainee: Trainee) -> None:
     trainee.settle(Samples([shard], CODEC).keyframes(4, np.random.default_rng(0)))
     batch = batch_of(shard)
