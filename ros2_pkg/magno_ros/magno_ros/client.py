@@ -25,6 +25,7 @@ from magno_interfaces.msg import Event, StreamStatus
 from magno_interfaces.srv import ListCameras, Query, Unwatch, Watch
 from rclpy.action import ActionClient
 from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
@@ -38,6 +39,7 @@ DISCOVERY_S = 10.0  # Fast DDS finds some peers only at its third second
 LIFECYCLE_S = 60.0  # configure opens a model
 HANDSHAKE_S = 0.3
 POLL_S = 0.01
+REJECTED, REJECTED_RETRY_MS = "The node refuses more goals than it can say why of; ask later.", 100.0
 
 
 class ClientError(MagnoError):
@@ -82,7 +84,7 @@ class MagnoClient:
         self._met = False
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._executor.spin, name="magno-client", daemon=True)
+        self._thread = threading.Thread(target=self._spin, name="magno-client", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> MagnoClient:
@@ -90,6 +92,10 @@ class MagnoClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _spin(self) -> None:
+        with suppress(InvalidHandle):  # rclpy's, when it is closed while something comes
+            self._executor.spin()
 
     def close(self) -> None:
         self._executor.shutdown(timeout_sec=1.0)
@@ -133,7 +139,7 @@ class MagnoClient:
         ago_s: float = 0.0,
         conversation: str = "",
         on_text: Callable[[str], None] | None = None,
-    ) -> Asking:
+    ) -> Asking | Rejected:
         """Ask through the action: the text comes to on_text, on the client's thread, while it is decoded."""
         goal = Ask.Goal(
             question=question,
@@ -149,9 +155,7 @@ class MagnoClient:
             self._ask.send_goal_async(goal, feedback_callback=told), f"{self.target}/ask", PATIENCE_S
         )
         if not handle.accepted:
-            raise ClientError(
-                f"{self.target}/ask wanted to take the goal, found it rejected; see the node's log."
-            )
+            return Rejected()
         return Asking(handle, f"{self.target}/ask", max(0.0, deadline_s) + PATIENCE_S)
 
     def _ago(self, seconds: float) -> Time:
@@ -252,6 +256,18 @@ class Asking:
             GoalStatus.STATUS_CANCELED: "canceled",
         }
         return given.result, ends.get(given.status, "unknown")
+
+
+class Rejected:
+    """A goal that the node had no time for: the same as a refusal, but that no result says why."""
+
+    def cancel(self) -> bool:
+        return False
+
+    def result(self, timeout_s: float | None = None) -> tuple[Ask.Result, str]:
+        """As Asking's; how it ended is "rejected"."""
+        retry_after = duration_from_ms(REJECTED_RETRY_MS)
+        return Ask.Result(outcome=Ask.Result.REFUSED, error_msg=REJECTED, retry_after=retry_after), "rejected"
 
 
 def _wait(future: Future, name: str, timeout_s: float) -> Any:

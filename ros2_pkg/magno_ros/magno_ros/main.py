@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from functools import partial
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.signals import SignalHandlerOptions
 
+from magno_ros.executor import NodeExecutor
 from magno_ros.node import MagnoNode
 from magno_ros.questions import QUESTIONS_AT_ONCE
 
@@ -30,7 +32,7 @@ def main(args: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, on_signal)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = MagnoNode()
-    executor = MultiThreadedExecutor(QUESTIONS_AT_ONCE + OTHER_THREADS)
+    executor = NodeExecutor(QUESTIONS_AT_ONCE + OTHER_THREADS, node.quick, partial(complain, node))
     executor.add_node(node)
     spinner = threading.Thread(target=spin, args=(node, executor, stop), name="executor", daemon=True)
     spinner.start()
@@ -43,7 +45,11 @@ def main(args: list[str] | None = None) -> int:
     return 0 if asked.is_set() else 1
 
 
-def spin(node: MagnoNode, executor: MultiThreadedExecutor, stop: threading.Event) -> None:
+def complain(node: MagnoNode, fault: BaseException) -> None:
+    node.get_logger().error(f"A callback failed: {fault!r}.")
+
+
+def spin(node: MagnoNode, executor: NodeExecutor, stop: threading.Event) -> None:
     """Spin until stopped; a callback's exception is logged, the node stays up."""
     while not stop.is_set() and rclpy.ok():
         try:
@@ -52,7 +58,7 @@ def spin(node: MagnoNode, executor: MultiThreadedExecutor, stop: threading.Event
             break
         except Exception as fault:
             if not stop.is_set():
-                node.get_logger().error(f"A callback failed: {fault!r}.")
+                complain(node, fault)
     stop.set()
 
 

@@ -79,6 +79,7 @@ class MagnoNode(LifecycleNode):
             self._live.status_period_s, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
         self._questions = Questions(self, self._engine_or_reason, self._is_stamped, lambda: self._live)
+        self.quick = self._questions.quick  # see NodeExecutor
         self._standing = StandingQuestions(self, self._engine_or_reason, self._is_stamped)
         self._list = self.create_service(ListCameras, "~/list_cameras", self._on_list)
         guard_transitions(self)

@@ -1,0 +1,73 @@
+"""An executor that runs at once what never waits, and all else in a pool of threads. Knows no question.
+
+rclpy's own multi-threaded executor hands every callback to a thread, and hands it out again and again until that thread
+has begun; under load the cores that the model needs go there. Here what never waits is run where it was found.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from rclpy.executors import Executor, ExternalShutdownException, ShutdownException, TimeoutException
+
+BEGIN_S = 0.05  # that a thread is given to begin: longer only where all of them wait
+MOMENT_S = 0.0002
+
+
+class NodeExecutor(Executor):
+    """Add one node, spin in one thread."""
+
+    def __init__(
+        self, threads: int, quick: Collection[Any], on_fault: Callable[[BaseException], None], **options: Any
+    ) -> None:
+        """`quick` are the entities (services, action servers) whose callbacks never wait. `on_fault` hears of each
+        exception of a callback, on that callback's thread."""
+        super().__init__(**options)
+        self._quick = frozenset(map(id, quick))
+        self._kept = tuple(quick)  # so that no id is another's
+        self._on_fault = on_fault
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="magno-callback")
+        self._given: set[Any] = set()
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Find one callback that is due; run it, or have it run."""
+        try:
+            task, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
+        except (TimeoutException, ShutdownException, ExternalShutdownException):
+            return
+        if id(entity) in self._quick:
+            self._run(task)
+        else:
+            self._give(task)
+
+    def shutdown(self, timeout_sec: float | None = None) -> bool:
+        ended: bool = super().shutdown(timeout_sec)
+        self._pool.shutdown(wait=False)
+        return ended
+
+    def _give(self, task: Any) -> None:
+        """To a thread. rclpy hands out again what has not begun: wait until it has, or it goes round in circles."""
+        if task in self._given:
+            time.sleep(MOMENT_S)
+            return
+        self._given.add(task)
+        begun = threading.Event()
+        self._pool.submit(self._run_given, task, begun)
+        begun.wait(BEGIN_S)
+
+    def _run_given(self, task: Any, begun: threading.Event) -> None:
+        begun.set()
+        try:
+            self._run(task)
+        finally:
+            self._given.discard(task)
+
+    def _run(self, task: Any) -> None:
+        task()
+        fault = task.exception() if task.done() else None
+        if fault is not None:
+            self._on_fault(fault)
