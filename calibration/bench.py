@@ -65,6 +65,7 @@ BENCHES = {
         "magno.calibration.reconnect",
         "a camera that goes and comes: told, fresh again, nothing leaks",
     ),
+    "ros": ("magno.calibration.ros", "what ROS costs: round trips, packets, a storm of goals, a soak"),
     "ttft": ("magno.calibration.ttft", "time to first token: prefilled while watching, or when asked"),
 }
 TOOLS = ("magno", "torch", "onnxruntime", "llama-cpp-python", "av", "numpy")

@@ -52,7 +52,7 @@ def packet_delays_ms(pictures: int) -> list[float]:
             taker = threading.Thread(target=_take, args=(reader, arrivals), daemon=True)
             taker.start()
             peer.begin()
-            stamps = peer.result()
+            stamps = peer.result() or ()
             time.sleep(0.5)  # for what is on its way
             camera.close()
             taker.join(STOP_S)

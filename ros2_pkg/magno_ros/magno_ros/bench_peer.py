@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -21,10 +22,10 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 
 from magno.runtime.camera.encode import PictureEncoder
+from magno_ros.bench_loads import QUESTION, soak, storm
 from magno_ros.client import ClientError, MagnoClient
 from magno_ros.conversions import ms_from_duration, time_from_ns
 
-QUESTION = "Which way is the car moving?"
 DEADLINE_S = 10.0
 SIZE, RATE = (1280, 720), 30  # of what is published: pixels, pictures a second
 STEP_PX = 8  # that the scene moves from picture to picture
@@ -48,12 +49,11 @@ class Peer:
     def begin(self) -> None:
         print("go", file=self._stdin, flush=True)
 
-    def result(self) -> list[Any]:
-        """What it measured; nothing where it failed."""
+    def result(self) -> Any:
+        """What it measured; None where it failed."""
         with suppress(ValueError):
-            found: list[Any] = json.loads(self._stdout.readline())
-            return found
-        return []
+            return json.loads(self._stdout.readline())
+        return None
 
     def close(self) -> None:
         self._process.kill()
@@ -129,10 +129,14 @@ def wait_to_begin() -> None:
 
 def main(words: list[str]) -> int:
     kind, target, count, *rest = words
-    told: list[Any] = (
-        ask(target, int(count), float(rest[0])) if kind == "ask" else publish(target, int(count))
-    )
-    print(json.dumps(told), flush=True)
+    limit = float(rest[0]) if rest else 0.0
+    peers: dict[str, Callable[[], Any]] = {
+        "ask": lambda: ask(target, int(count), limit),
+        "publish": lambda: publish(target, int(count)),
+        "storm": lambda: storm(target, float(count), limit, wait_to_begin),
+        "soak": lambda: soak(target, int(count), limit, wait_to_begin),
+    }
+    print(json.dumps(peers[kind]()), flush=True)
     return 0
 
 
