@@ -18,6 +18,7 @@ FOLDERS = {
     "magno.runtime.camera.hardware.jetson_shim": "runtime/camera/hardware/jetson_shim",
     "magno.runtime.conformance": "runtime/conformance",
     "magno.runtime.backends": "runtime/backends",
+    "magno.runtime.viz": "runtime/viz",
     "magno.export": "export",
     "magno.export.engines": "export/engines",
     "magno.export.families": "export/families",
@@ -72,6 +73,7 @@ setup(
         "rtx": ["tensorrt-rtx>=1.7", "cuda-python>=12.6"],  # builds engines with no GPU
         "nvdec": ["PyNvVideoCodec>=2.2"],  # vectors from an NVIDIA GPU's decoder
         "bag": ["mcap>=1.6", "mcap-ros2-support>=0.6"],  # recorded ROS topics, without a ROS
+        "viz": ["rerun-sdk==0.23.4"],  # half as large as the newest
         "test": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8", "mypy>=1.13"],
     },
     entry_points={"console_scripts": ["magno = magno.cli:main"]},

@@ -96,7 +96,7 @@ def ends(window: Gathered, window_pictures: int) -> bool:
 
 def unknown(field: MotionField) -> float:
     """Share of a picture's blocks without a vector."""
-    return np.count_nonzero(field.mode < BlockMode.INTER) / field.mode.size
+    return float(np.count_nonzero(field.mode < BlockMode.INTER) / field.mode.size)
 
 
 def unlike(before: np.ndarray, after: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from magno.runtime.trace import NO_TRAIL, Trail
+from magno.runtime.trace import NO_TRAIL, Fact, Trail
 from magno.runtime.units import Encoded
 
 INBOX_ITEMS = 4
@@ -51,12 +51,12 @@ class Inbox:
         """The oldest item could not be taken into the cache."""
         self._lost = True
 
-    def take(self) -> None:
-        """Be done with the oldest item."""
+    def take(self, **facts: Fact) -> None:
+        """Be done with the oldest item; `facts` of what that did to the cache."""
         with self._room:
             item, lost, self._lost = self._items.popleft(), self._lost, False
             tokens = 0 if lost else len(item.rows)
-            self._trail.lap("ingest", kind=item.kind.value, pts_ns=item.pts_ns, tokens=tokens)
+            self._trail.lap("ingest", kind=item.kind.value, pts_ns=item.pts_ns, tokens=tokens, **facts)
             self._room.notify()
 
     def close(self) -> None:

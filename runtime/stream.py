@@ -93,6 +93,7 @@ class LiveStream:
             raise
         self._spans = [Span(SpanKind.SYSTEM, start, stop, -1)]
         self._evicted = False
+        self.evicted_gops = self.evicted_tokens = 0  # so far
 
     def append(self, item: Encoded) -> None:
         """Prefill a keyframe or window; whole GOPs leave first where the budget wants it.
@@ -194,6 +195,8 @@ class LiveStream:
     def _make_room(self, incoming_tokens: int) -> None:
         leaving = plan_eviction(self._spans, incoming_tokens, self._budget_tokens)
         self._evicted |= bool(leaving)
+        self.evicted_gops += len({span.gop for span in leaving})
+        self.evicted_tokens += sum(span.tokens for span in leaving)
         for span in leaving:
             self.sequence.evict(span.start, span.stop)
         self._spans = spans_after(self._spans, leaving)

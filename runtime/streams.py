@@ -13,6 +13,7 @@ from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
 from magno.runtime.language import LanguageModel
 from magno.runtime.spec import ModelSpec
 from magno.runtime.stream import LiveStream, Seen
+from magno.runtime.trace import Fact
 from magno.runtime.units import Encoded, MagnoError, Query
 from magno.runtime.watcher import Watcher
 
@@ -73,6 +74,7 @@ class Streams:
         item = watcher.inbox.first()
         if item is None:
             return None
+        before = self._evicted(watcher)
         try:
             return self._append(watcher, item)
         except MagnoError as error:
@@ -82,7 +84,7 @@ class Streams:
             watcher.lose(item)
             log.exception("camera %s: a %s was left out", watcher.name, item.kind.value)
         finally:
-            watcher.inbox.take()
+            watcher.inbox.take(**self._changed(watcher, before))
         return None
 
     def release(self) -> None:
@@ -90,6 +92,18 @@ class Streams:
             stream.release()
         for stream in self._streams.values():
             stream.archive.wait()
+
+    def _evicted(self, watcher: Watcher) -> tuple[int, int]:
+        """GOPs and tokens that have left the cache so far."""
+        stream = self._streams.get(watcher)
+        return (stream.evicted_gops, stream.evicted_tokens) if stream else (0, 0)
+
+    def _changed(self, watcher: Watcher, before: tuple[int, int]) -> dict[str, Fact]:
+        """What a trace tells of the cache after an item."""
+        (gops, tokens), seen = self._evicted(watcher), self.seen(watcher)
+        cached_tokens = seen.cached_tokens if seen else 0
+        gone = {"evicted_gops": gops - before[0], "evicted_tokens": tokens - before[1]}
+        return {**gone, "cached_tokens": cached_tokens}
 
     def _append(self, watcher: Watcher, item: Encoded) -> Ingested:
         if watcher not in self._streams:

@@ -235,6 +235,7 @@ class Watcher:
     def _take(self, frame: CodecFrame) -> None:
         if self._trail.is_on:
             self._trail.lap("read", **told_of(frame))
+        frame = self._timeline.place(frame)
         if self._gate is not None:
             frame = self._gate.before(frame)
             self._trail.start()
@@ -242,7 +243,7 @@ class Watcher:
         if self._left_out != self._left_out_before:
             self._left_out_before = self._left_out
             self._windower.break_chain()
-        items = self._windower.step(self._timeline.place(frame))
+        items = self._windower.step(frame)
         self._trail.lap("window", items=len(items))
         for item in items:
             self._hand_on(item)
@@ -275,5 +276,10 @@ class Watcher:
         else:
             kind, pictures = SpanKind.WINDOW, item.displacement.pictures
             rows = self._encoder.window(*window_arrays(item, self._codec))[0]
-        self._trail.lap("encode", kind=kind.value, gop=item.gop, pictures=pictures, pts_ns=frame.pts_ns)
+        told = {
+            "pictures": pictures,
+            "pts_ns": frame.pts_ns,
+            "cut": isinstance(item, Keyframe) and item.is_cut,
+        }
+        self._trail.lap("encode", kind=kind.value, gop=item.gop, **told)
         return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures)

@@ -29,6 +29,8 @@ OWNERS = {
     "onnxruntime": {"runtime/backends/ort.py"},
     "cuda": {"runtime/backends/cuda.py"},
     "mcap": {"runtime/camera/topic/mcap_file.py"},
+    "rerun": {"runtime/viz/rerun_file.py"},
+    "PIL": {"runtime/viz/jpeg.py"},
     "PyNvVideoCodec": {"runtime/camera/hardware/nvdec_library.py"},
 }
 

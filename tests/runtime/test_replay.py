@@ -43,6 +43,9 @@ def test_every_stage_is_in_it_and_in_order() -> None:
     assert set(camera) == {"read", "window", "encode"}
     ingested = [span["pts_ns"] for span in golden if span["stage"] == "ingest"]
     assert ingested == [span["pts_ns"] for span in golden if span["stage"] == "encode"]
+    kept = [span for span in golden if span["stage"] == "ingest"]
+    assert sum(span["evicted_gops"] for span in kept) > 1
+    assert max(span["cached_tokens"] for span in kept) <= BUDGET_TOKENS
     question = [span["stage"] for span in golden if span["track"] == "question 1"]
     assert question[:2] == ["queue", "prefill"] and question[-1] == "outcome"
     assert set(question[2:-1]) == {"decode"} and len(question) == 11

@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from magno.cli import main
 from magno.runtime.keyboard import MOST, Line
 from magno.runtime.tally import CameraStatus
 from magno.runtime.units import Answer, Outcome
@@ -150,6 +151,18 @@ def test_a_wrong_source_is_a_sentence(tiny_bundle: Path) -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SOON_S, check=False)
     assert done.returncode == 2 and done.stdout == "" and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_recording_without_its_library_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_bundle: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "rerun", None)
+    monkeypatch.delitem(sys.modules, "magno.runtime.viz.rerun_file", raising=False)
+    words = ["watch", "nowhere.mp4", "--bundle", str(tiny_bundle), "--rerun", str(tmp_path / "x.rrd")]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "pip install 'magno[viz]'" in said and said.count("\n") == 1
+    assert not (tmp_path / "x.rrd").exists()
 
 
 def read_until(terminal: int, wanted: str) -> str:
