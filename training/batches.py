@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magno.runtime.spec import CodecSpec, TokenLayout
 from magno.training.facts import thing_state
-from magno.training.pointers import COUNTING, OF_LOOKS, pointers
+from magno.training.pointers import CHANGED, COUNTING, OF_LOOKS, pointers
 from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
     NO_RESIDUAL_SHARE,
@@ -41,6 +41,8 @@ class Asked(NamedTuple):
     patches: Tensor  # (Q, L) bool
     counted: Tensor  # (Q, L) bool: the things that it wants counted, a token each
     counts: Tensor  # (Q,) bool: it wants that
+    cuts: Tensor  # (Q, L) bool: where another scene was told of
+    changed: Tensor  # (Q,) bool: it asks for that
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
     moves: Tensor  # (Q, 3) facts.ThingState.moves
@@ -112,6 +114,8 @@ class Batcher:
                 pointer.patches,
                 pointer.counted,
                 lesson.family == COUNTING,
+                pointer.cuts,
+                lesson.family == CHANGED,
                 lesson.family in OF_LOOKS,
                 state.place,
                 state.moves,
@@ -165,7 +169,7 @@ def _of_batch(window: int, before: int) -> int:
 
 
 def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
-    """Lines of `Asked`, their patches as columns -> tensors."""
+    """Lines of `Asked`, their columns as numbers -> tensors."""
     (
         at,
         sought,
@@ -177,11 +181,13 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         patches,
         counted,
         counts,
+        cuts,
+        changed,
         by_looks,
         place,
         moves,
         in_view,
-    ) = zip(*lines, strict=True) if lines else [()] * 14
+    ) = zip(*lines, strict=True) if lines else [()] * len(Asked._fields)
     return Asked(
         torch.tensor(at, dtype=torch.int64).reshape(-1, 2),
         torch.tensor(sought, dtype=torch.int64).reshape(-1, 1, 2),
@@ -193,6 +199,8 @@ def _stacked(lines: list[tuple[object, ...]], length: int) -> Asked:
         _columns(patches, length),
         _columns(counted, length),
         torch.tensor(counts, dtype=torch.bool),
+        _columns(cuts, length),
+        torch.tensor(changed, dtype=torch.bool),
         torch.tensor(by_looks, dtype=torch.bool),
         torch.tensor(np.array(place, np.float32)).reshape(-1, 2),
         torch.tensor(np.array(moves, np.float32)).reshape(-1, 3),

@@ -131,10 +131,12 @@ def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
-    """(Q, L) bool: the token of what moved when it began or ceased to; of what did not, NOWHERE."""
+    """(Q, L) bool: the token of what moved when it began or ceased to, or the text that tells a cut; of what did not
+    happen, NOWHERE."""
     asked = batch.asked
-    shown = _telling(batch, movers, told, asked.turn, asked.turned)
+    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts
     shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
+    shown[:, NOWHERE] |= asked.changed & ~asked.cuts.any(1)
     return shown
 
 

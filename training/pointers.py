@@ -19,7 +19,7 @@ ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
 BEGAN, ENDED = ("first", "start"), ("stop", "since_stopped")
 NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
 OF_LOOKS = ("where", "colour", "shape", "presence")
-COUNTING = "count"
+COUNTING, CHANGED = "count", "changed"
 MOVES = 0.01  # of the picture, over a window
 
 Look = tuple[int, int]  # facts' numbers of a colour and a shape; 0: any
@@ -38,6 +38,9 @@ class Pointer:
     turned: Look  # of what is seen there; with a turn of -1: what would be, had it happened
     patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
     counted: tuple[int, ...] = ()  # of "how many": those that a thing's middle lies in
+    cuts: tuple[
+        int, ...
+    ] = ()  # of "has the view changed": columns of the text before a keyframe of another scene
 
 
 def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
@@ -91,7 +94,16 @@ def _pointer(
 
     second = names[1] if len(names) > 1 else (0, 0)
     counted = columns(middles) if lesson.family == COUNTING else ()
-    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns(on), counted)
+    cuts = _cuts(row, shard, seen) if lesson.family == CHANGED else ()
+    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns(on), counted, cuts)
+
+
+def _cuts(row: Row, shard: Shard, seen: list[int]) -> tuple[int, ...]:
+    keyframes = (number for number in seen if row.kinds[number] == KEYFRAME)
+    cuts = shard.arrays.cuts
+    return tuple(
+        row.places[number] - 1 for number in keyframes if cuts[shard.keyframe(row.clip, row.items[number])]
+    )
 
 
 def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:

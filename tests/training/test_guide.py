@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,16 +11,19 @@ import torch
 from magno.training.batches import Batch, Batcher
 from magno.training.grounding import words_of
 from magno.training.guide import NOWHERE, _happened, _mover_columns, _shown
+from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import called, matches, moving_windows, pointers
 from magno.training.questions.words import COLOURS
 from magno.training.rows import SHORT, Rows
 from magno.training.samples import Samples
-from magno.training.shards import Shard
+from magno.training.shards import Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
 from magno.training.train import new_model
 from magno.training.trainee import Trainee
+
+CUT_SEED = 63  # of a scene of two shots
 
 
 @pytest.fixture
@@ -127,6 +132,37 @@ def test_what_is_nowhere_is_looked_for_nowhere_else(shard: Shard) -> None:
     never = asked._replace(turn=torch.full_like(asked.turn, -1), turned=torch.ones_like(asked.turned))
     happened = _happened(batch._replace(asked=never), movers, tokens)
     assert bool(happened[:, NOWHERE].all()) and not happened[:, NOWHERE + 1 :].any()
+
+
+def test_a_cut_is_looked_for_where_it_is_told(shard: Shard) -> None:
+    batch = batch_of(shard, questions=40)
+    movers = _mover_columns(batch, 3)
+    tokens = torch.zeros(len(batch.windows.known), 3, dtype=torch.int64), batch.windows.mover
+    asked = batch.asked
+    assert not asked.cuts.any()  # no scene of this shard is cut
+    told = torch.zeros_like(asked.cuts)
+    told[:, 7] = True
+    for cuts, place in ((told, 7), (asked.cuts, NOWHERE)):
+        about_cuts = asked._replace(
+            changed=torch.ones_like(asked.changed), cuts=cuts, turn=torch.full_like(asked.turn, -1)
+        )._replace(turned=torch.full_like(asked.turned, -1))
+        happened = _happened(batch._replace(asked=about_cuts), movers, tokens)
+        assert bool((happened.nonzero()[:, 1] == place).all()) and bool(happened.any(1).all())
+
+
+def test_a_cut_scene_points_to_its_texts(clips: Path, tmp_path: Path) -> None:
+    """Each question whether the view has changed sees the text of a cut where it has, and none where it has not."""
+    folder = tmp_path / "train-000000"
+    make_shard(Job(folder, CUT_SEED, 1, clips, False))
+    cut = open_shard(folder)
+    assert cut.clips_told[0]["plot"] == "cut" and cut.arrays.cuts.sum() == 1
+    tokenizer = build_tokenizer(768)
+    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 60, train=False)
+    row = rows.row(cut, 0, list(cut.lessons), AS_IT_IS, np.random.default_rng(0))
+    at = row.ids.index(tokenizer.token_to_id("<|cut|>"))
+    told = [found for found in pointers(row, cut, AS_IT_IS, CODEC.patches) if found[0].family == "changed"]
+    assert "yes" in {lesson.answers[0] for lesson, _ in told}
+    assert all(pointer.cuts == ((at,) if lesson.answers[0] == "yes" else ()) for lesson, pointer in told)
 
 
 def test_what_is_counted_has_a_middle_each(shard: Shard) -> None:
