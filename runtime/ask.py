@@ -1,11 +1,14 @@
-"""`magno ask CLIP QUESTION`: play a clip up to a moment as fast as it can, then ask. No ROS."""
+"""`magno ask CLIP... QUESTION`: play clips up to a moment as fast as they can, then ask all of them. No ROS."""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -25,9 +28,14 @@ EXIT_CODES = {Outcome.COMPLETE: 0, Outcome.PARTIAL: 0, Outcome.FAILED: 2, Outcom
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
-    parser.add_argument("clip", metavar="CLIP", help="video file: H.264 or MPEG-4 Part 2")
+    parser.add_argument(
+        "clips",
+        metavar="CLIP",
+        nargs="+",
+        help="video file: H.264 or MPEG-4 Part 2; several are asked at once, each a line of its own",
+    )
     parser.add_argument("question", metavar="QUESTION")
-    parser.add_argument("--at", type=float, metavar="SECONDS", help="when to ask; default: the clip's end")
+    parser.add_argument("--at", type=float, metavar="SECONDS", help="when to ask; default: a clip's end")
     parser.add_argument(
         "--ago",
         type=float,
@@ -51,8 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the stream: its first keyframe and its newest GOPs; default: three and a half of the model's GOPs",
     )
     add_past(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.epilog = "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused."
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object, of several clips one a line"
+    )
+    parser.epilog = (
+        "Exit code: 0 answered (complete or partial), 2 bad input or failed, 3 refused; of several clips the first "
+        "that is not 0. Name several clips and the question together, with the flags before or after."
+    )
 
 
 def add_past(parser: argparse.ArgumentParser) -> None:
@@ -71,37 +84,58 @@ def run(args: argparse.Namespace) -> int:
     """Answer one question about one clip; whatever happens, one outcome is printed."""
     # The engine's remarks on the bundle are for whoever runs a robot.
     logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
+    several = len(args.clips) > 1
     try:
-        answer = _ask(args)
+        answers = _ask(args)
     except MagnoError as error:
-        answer = Answer("", Outcome.FAILED, str(error))
-    if args.json:
-        print(json.dumps(_as_json(answer)))
-    elif answer.text:
-        print(answer.text)
-    if not args.json or answer.outcome is Outcome.FAILED:
-        _explain(answer)
-    return EXIT_CODES[answer.outcome]
+        answers = {"": Answer("", Outcome.FAILED, str(error))}
+    for name, answer in answers.items():
+        if args.json:
+            print(json.dumps({**({"camera": name} if several else {}), **_as_json(answer)}))
+        elif answer.text or several:
+            print(f"{name}: {answer.text}" if several else answer.text)
+        if not args.json or answer.outcome is Outcome.FAILED:
+            _explain(answer)
+    return next(filter(None, (EXIT_CODES[answer.outcome] for answer in answers.values())), 0)
 
 
-def _ask(args: argparse.Namespace) -> Answer:
+def _ask(args: argparse.Namespace) -> dict[str, Answer]:
+    """The answer of each camera, by its name."""
+    cameras = camera_names(args.clips)
     config = EngineConfig(
         bundle=args.bundle,
         windows=args.windows,
         b_frames=args.b_frames,
         decoder=args.decoder,
         budget_tokens=args.budget_tokens,
-        max_cameras=1,
+        max_cameras=len(cameras),
         past_dir=args.past_dir,
         past_mb=args.past_mb,
     )
     with Engine.open(config) as engine:
-        engine.watch(CAMERA, args.clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
+        for name, clip in cameras.items():
+            engine.watch(name, clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
         console = Console(stderr=True)
         with console.status("watching") as status:
-            while not engine.wait_ended(CAMERA, POLL_S):
-                status.update(f"watching: {engine.status()[CAMERA].pictures_received} pictures")
-        return engine.ask(Query(args.question, CAMERA, args.deadline_ms, ago_s=args.ago))
+            for name in cameras:
+                while not engine.wait_ended(name, POLL_S):
+                    pictures = sum(camera.pictures_received for camera in engine.status().values())
+                    status.update(f"watching: {pictures} pictures")
+        query = Query(args.question, deadline_ms=args.deadline_ms, ago_s=args.ago)
+        return engine.ask_each(query, cameras)
+
+
+def camera_names(clips: Sequence[str]) -> dict[str, str]:
+    """A name for each clip: of a single one always the same, else what its file is called, numbered where that is
+    taken."""
+    if len(clips) == 1:
+        return {CAMERA: clips[0]}
+    names: dict[str, str] = {}
+    for clip in clips:
+        stem = Path(clip).stem or CAMERA
+        numbered = (f"{stem}-{number}" for number in itertools.count(2))
+        names[next(each for each in itertools.chain([stem], numbered) if each not in names)] = clip
+    return names
 
 
 def _explain(answer: Answer) -> None:

@@ -10,14 +10,12 @@ is never prefilled again. All methods may be called from any thread.
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from magno.runtime.answering import immediate
 from magno.runtime.archives import Archives
 from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
@@ -29,13 +27,16 @@ from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.conversations import ConversationsStatus
 from magno.runtime.deadline import check_query
+from magno.runtime.desk import Desk
 from magno.runtime.encoder import Encoder, open_encoder
-from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.language import LanguageModel
+from magno.runtime.language_sizes import language_config
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.latency_record import known_profile
 from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler
+from magno.runtime.several import query_each
 from magno.runtime.spec import ModelSpec
 from magno.runtime.standing import STIRRED, Rule
 from magno.runtime.stream import misfit
@@ -68,8 +69,6 @@ class Engine:
         """`identity` tells one bundle from another: its model's name and the start of its manifest's sha256.
         `profile` as `magno calibrate latency` found it."""
         self.identity = identity
-        self._tracer, self._numbers = tracer, itertools.count(1)
-        self._outcomes: Counter[Outcome] = Counter()
         self.config, self.spec = config, spec
         self._encoder, self._language, self._clock = encoder, language, clock
         watchers: dict[str, Watcher] = {}  # changed under the scheduler's `wake`
@@ -77,8 +76,9 @@ class Engine:
         streams = Streams(language, spec, config.budget_tokens, archives, clock)
         self._scheduler = Scheduler(config, spec, language, watchers, streams, clock, profile)
         self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
+        self._desk = Desk(self._scheduler, clock, tracer)
         self._asker = Asker(
-            lambda query: self._submit(query, None, standing=True),
+            lambda query: self._desk.submit([query], standing=True)[0],
             self._cameras.sight,
             clock,
             config.max_standing,
@@ -194,7 +194,33 @@ class Engine:
         `on_text` gets the text so far as it is decoded, on the engine's thread: it should be quick,
         and must not wait for the engine.
         """
-        return self._submit(query, on_text)
+        return self._desk.submit([query], on_text)[0]
+
+    def ask_each(
+        self,
+        query: Query,
+        cameras: Iterable[str] | None = None,
+        on_text: Callable[[str, str], None] | None = None,
+    ) -> dict[str, Answer]:
+        """As `submit_each`, and wait for all answers; they always come."""
+        return {name: ticket.result() for name, ticket in self.submit_each(query, cameras, on_text).items()}
+
+    def submit_each(
+        self,
+        query: Query,
+        cameras: Iterable[str] | None = None,
+        on_text: Callable[[str, str], None] | None = None,
+    ) -> dict[str, Ticket]:
+        """Ask these cameras the same question, whatever camera it names; None: all that are watched.
+
+        One deadline for all, and an outcome of its own for each: they are decoded together. An unknown name's is
+        FAILED, and so is "" where none is watched. `on_text` gets a camera's name and its text so far, as `submit`
+        has it.
+        """
+        named = [cameras] if isinstance(cameras, str) else cameras
+        asked = query_each(query, (self.status() or [""]) if named is None else named)
+        told = [on_text and partial(on_text, name) for name in asked]
+        return dict(zip(asked, self._desk.submit(list(asked.values()), *told), strict=True))
 
     def watch_for(
         self,
@@ -230,7 +256,7 @@ class Engine:
 
     def outcomes(self) -> dict[Outcome, int]:
         """How many questions had which outcome since it was opened, standing ones among them."""
-        return {outcome: self._outcomes[outcome] for outcome in Outcome}
+        return self._desk.outcomes()
 
     def cache(self) -> tuple[int, int]:
         """Tokens that the KV cache holds, and how many it can."""
@@ -245,20 +271,6 @@ class Engine:
         """Forget its turns: the next question of that name begins anew. False: there is none of that name."""
         with self._scheduler.wake:
             return self._scheduler.conversations.forget(conversation)
-
-    def _submit(
-        self, query: Query, on_text: Callable[[str], None] | None, *, standing: bool = False
-    ) -> Ticket:
-        trail = self._tracer.trail(f"question {next(self._numbers)}")
-        ticket = Ticket(
-            query, self._clock.now_ns(), on_text, standing=standing, trail=trail, counts=self._outcomes
-        )
-        fault = check_query(query)
-        if fault is not None:
-            ticket.settle(immediate(ticket, self._clock, Outcome.FAILED, fault))
-        else:
-            self._scheduler.submit(ticket)
-        return ticket
 
     def close(self) -> None:
         """Stop everything; open questions get FAILED. Closing twice is fine."""
@@ -277,13 +289,3 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def language_config(config: EngineConfig) -> LanguageConfig:
-    """As an engine of this configuration works its language model; every size told (EngineConfig.sized)."""
-    return LanguageConfig(
-        context_tokens=config.context_tokens,
-        max_sequences=config.max_cameras + config.max_queries,
-        threads=config.threads,
-        batch_tokens=config.max_step_tokens,
-    )

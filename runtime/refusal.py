@@ -13,6 +13,10 @@ from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.units import Query
 from magno.runtime.watcher import Watcher
 
+GIVES_WAY = (
+    "A standing question wants a free place, found questions that somebody waits for: ask again later."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from magno.runtime.answering import Answering, immediate
@@ -22,7 +22,7 @@ from magno.runtime.latency import LatencyProfile
 from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
 from magno.runtime.queueing import Places
-from magno.runtime.refusal import camera_of, refusal, unknown_camera
+from magno.runtime.refusal import GIVES_WAY, camera_of, refusal, unknown_camera
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
 from magno.runtime.stream import PastError, Seen
@@ -34,9 +34,6 @@ from magno.runtime.watcher import Watcher
 
 IDLE_S = 0.2  # the owner looks around this often when nothing wakes it
 NO_PICTURE_RETRY_MS = 500.0
-GIVES_WAY = (
-    "A standing question wants a free place, found questions that somebody waits for: ask again later."
-)
 
 log = logging.getLogger("magno.engine")
 
@@ -69,16 +66,14 @@ class Scheduler:
 
     # From any thread
 
-    def submit(self, ticket: Ticket) -> None:
-        """Take a question; a refusal settles its ticket at once."""
+    def submit(self, tickets: Sequence[Ticket]) -> None:
+        """Take questions, all before any of them begins; a refusal settles its ticket at once."""
         with self.wake:
-            try:
-                answer = self._take(ticket)
-            except MagnoError as error:
-                answer = immediate(ticket, self._clock, Outcome.FAILED, str(error))
+            answers = [self._take_or_fail(ticket) for ticket in tickets]
             self.wake.notify_all()
-        if answer is not None:
-            ticket.settle(answer)
+        for ticket, answer in zip(tickets, answers, strict=True):
+            if answer is not None:
+                ticket.settle(answer)
 
     def seen(self, watcher: Watcher) -> Seen | None:
         """What a question to this camera would see now."""
@@ -96,6 +91,12 @@ class Scheduler:
         self._owner.join()
 
     # From any thread, `wake` held
+
+    def _take_or_fail(self, ticket: Ticket) -> Answer | None:
+        try:
+            return self._take(ticket)
+        except MagnoError as error:
+            return immediate(ticket, self._clock, Outcome.FAILED, str(error))
 
     def _take(self, ticket: Ticket) -> Answer | None:
         if self._closing:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from magno.runtime.ask import camera_names
+
 KEYS = {
     "text",
     "outcome",
@@ -55,6 +57,39 @@ def test_ask_answers_in_one_json_object(tiny_bundle: Path, clips: Path) -> None:
     assert done.returncode == 0
     assert set(answer) == KEYS
     assert (answer["outcome"], answer["frame_pts_ms"], answer["error"]) == ("complete", 2960.0, "")
+
+
+def test_ask_of_several_clips_is_a_line_for_each(tiny_bundle: Path, clips: Path) -> None:
+    two = [str(clips / name) for name in ("car-detection.mp4", "bottle-detection.mp4")]
+    words = ["--at", "1", "--bundle", str(tiny_bundle)]
+    done = magno("ask", *two, QUESTION, *words, "--json")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0
+    assert [answer["camera"] for answer in answers] == ["car-detection", "bottle-detection"]
+    assert all(set(answer) == {"camera", *KEYS} and answer["outcome"] == "complete" for answer in answers)
+    done = magno("ask", *two, QUESTION, *words)
+    assert [line.partition(": ")[0] for line in done.stdout.splitlines()] == [
+        "car-detection",
+        "bottle-detection",
+    ]
+    assert done.stderr.count("first token after") == 2
+
+
+def test_one_bad_clip_of_several_is_one_sentence(tiny_bundle: Path, clips: Path) -> None:
+    words = [str(clips / "car-detection.mp4"), "nowhere.mp4", QUESTION, "--bundle", str(tiny_bundle)]
+    done = magno("ask", *words, "--json")
+    assert done.returncode == 2 and "nowhere.mp4" in json.loads(done.stdout)["error"]
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_clips_of_one_name_have_names_of_their_own() -> None:
+    assert camera_names(["a/x.mp4", "b/x.mp4", "x-2.mp4", "c/x.avi"]) == {
+        "x": "a/x.mp4",
+        "x-2": "b/x.mp4",
+        "x-2-2": "x-2.mp4",
+        "x-3": "c/x.avi",
+    }
+    assert camera_names(["x.mp4"]) == {"clip": "x.mp4"}
 
 
 def test_ask_tells_a_person(tiny_bundle: Path, clips: Path) -> None:

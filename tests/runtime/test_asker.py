@@ -185,7 +185,7 @@ def test_it_gives_way_where_somebody_would_have_to_wait(config: EngineConfig, pa
             go_on.wait(PATIENCE_S)
 
         long = Query(QUESTION, deadline_ms=60_000.0, max_tokens=600)
-        standing = engine._submit(long, hold, standing=True)
+        standing = engine._desk.submit([long], hold, standing=True)[0]
         assert begun.wait(PATIENCE_S)
         ticket = engine.submit(dataclasses.replace(long, max_tokens=4))
         go_on.set()
