@@ -36,8 +36,8 @@ class BenchNode:
 
 
 @contextmanager
-def active_node(args: argparse.Namespace, folder: Path) -> Iterator[BenchNode]:
-    """Raises BenchError."""
+def active_node(args: argparse.Namespace, folder: Path, **more: Any) -> Iterator[BenchNode]:
+    """`more` are parameters of the node. Raises BenchError."""
     name = f"magno_{uuid.uuid4().hex[:8]}"
     parameters: dict[str, Any] = {
         "bundle": str(args.bundle),
@@ -45,7 +45,7 @@ def active_node(args: argparse.Namespace, folder: Path) -> Iterator[BenchNode]:
         "front.url": str(args.clip),
     }
     with (
-        NodeProcess({**parameters, "front.loop": True}, folder / f"{name}.log", name) as node,
+        NodeProcess({**parameters, "front.loop": True, **more}, folder / f"{name}.log", name) as node,
         MagnoClient(name) as client,
     ):
         for transition in ("configure", "activate"):

@@ -1,4 +1,8 @@
-"""Very many questions, goals and queries in turns: what the node holds at the start, when warm, and at the end."""
+"""Very many questions, goals and queries in turns: what the node holds at the start, when warm, and at the end.
+
+The node remembers the past for as long as it has room: 23 KiB a second of the pocket bundle, which would be taken for
+what questions leave behind. So it is given the least room for that, which is full within a minute.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,12 @@ from magno_ros.bench_peer import Peer
 from magno_ros.conversions import OUTCOME_NAMES
 
 LOOK_S = 1.0
+LEAST_PAST_MB = 1
 
 
 def soak_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Raises BenchError."""
-    with active_node(args, folder) as node:
+    with active_node(args, folder, archive_mb=LEAST_PAST_MB) as node:
         peer = Peer("soak", node.name, str(args.soak), str(args.soak_seconds))
         try:
             peer.wait_ready()

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from rclpy.executors import Executor, ExternalShutdownException, ShutdownException, TimeoutException
+from rclpy.task import Task
 
 BEGIN_S = 0.05  # that a thread is given to begin: longer only where all of them wait
 MOMENT_S = 0.0002
@@ -44,6 +46,13 @@ class NodeExecutor(Executor):
         else:
             self._give(task)
 
+    def create_task(self, callback: Callable[..., Any], *words: Any, **named: Any) -> Task:
+        """Run it in the pool, now. rclpy would wake the spinning thread, for it to find what is known here."""
+        task = Task(callback, words, named, executor=self)
+        with suppress(RuntimeError):  # it has been shut down
+            self._pool.submit(self._finish, task)
+        return task
+
     def shutdown(self, timeout_sec: float | None = None) -> bool:
         ended: bool = super().shutdown(timeout_sec)
         self._pool.shutdown(wait=False)
@@ -65,6 +74,12 @@ class NodeExecutor(Executor):
             self._run(task)
         finally:
             self._given.discard(task)
+
+    def _finish(self, task: Any) -> None:
+        self._run(task)
+        while not task.done() and not self._is_shutdown:  # a coroutine that waits for something
+            time.sleep(MOMENT_S)
+            self._run(task)
 
     def _run(self, task: Any) -> None:
         task()
