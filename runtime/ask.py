@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         elif answer.text or several:
             print(f"{name}: {answer.text}" if several else answer.text)
         if not args.json or answer.outcome is Outcome.FAILED:
-            _explain(answer)
+            _explain(answer, f"{name}: " if several and name else "")
     return next(filter(None, (EXIT_CODES[answer.outcome] for answer in answers.values())), 0)
 
 
@@ -138,15 +138,15 @@ def camera_names(clips: Sequence[str]) -> dict[str, str]:
     return names
 
 
-def _explain(answer: Answer) -> None:
+def _explain(answer: Answer, of: str) -> None:
     if answer.error:
-        print(answer.error, file=sys.stderr)
+        print(of + answer.error, file=sys.stderr)
     if answer.frame_pts_ns is None:
         return
     first = "no token" if answer.ttft_ms is None else f"first token after {answer.ttft_ms:.0f} ms"
     recalled = f", {answer.recalled_tokens} of them recalled" if answer.recalled_tokens else ""
     print(
-        f"{answer.outcome.value}, {first}, {answer.latency_ms:.0f} ms in all; saw the clip up to "
+        f"{of}{answer.outcome.value}, {first}, {answer.latency_ms:.0f} ms in all; saw the clip up to "
         f"{answer.frame_pts_ns / NS_PER_S:.2f} s in {answer.visual_tokens} visual tokens{recalled}",
         file=sys.stderr,
     )

@@ -72,7 +72,7 @@ def test_ask_of_several_clips_is_a_line_for_each(tiny_bundle: Path, clips: Path)
         "car-detection",
         "bottle-detection",
     ]
-    assert done.stderr.count("first token after") == 2
+    assert done.stderr.count("first token after") == 2 and "bottle-detection: complete" in done.stderr
 
 
 def test_one_bad_clip_of_several_is_one_sentence(tiny_bundle: Path, clips: Path) -> None:
