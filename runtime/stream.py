@@ -26,7 +26,10 @@ def misfit(language: LanguageModel, spec: ModelSpec, budget_tokens: int) -> str 
             f"{language.embed_dim}. Export the bundle again."
         )
     layout = spec.layout
-    before = len(language.tokenize(layout.text_before_keyframe(0.0), special=True))
+    before = max(
+        len(language.tokenize(layout.text_before_keyframe(0.0, is_cut=cut), special=True))
+        for cut in (False, True)
+    )
     keyframe = before + layout.keyframe_tokens
     sink = len(language.tokenize(layout.system_text, special=True)) + keyframe
     least = sink + keyframe + spec.codec.windows_per_gop * layout.window_tokens
@@ -189,7 +192,7 @@ class LiveStream:
     def _text_before(self, item: Encoded) -> list[int]:
         if item.kind is not SpanKind.KEYFRAME:
             return []
-        text = self._spec.layout.text_before_keyframe(item.pts_ns / NS_PER_S)
+        text = self._spec.layout.text_before_keyframe(item.pts_ns / NS_PER_S, is_cut=item.is_cut)
         return self._language.tokenize(text, special=True)
 
     def _make_room(self, incoming_tokens: int) -> None:

@@ -271,10 +271,10 @@ class Watcher:
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:
         frame = item.frame
         if isinstance(item, Keyframe):
-            kind, pictures = SpanKind.KEYFRAME, 1
+            kind, pictures, is_cut = SpanKind.KEYFRAME, 1, item.is_cut
             rows = self._encoder.keyframe(keyframe_pixels(frame.picture))[0]
         else:
-            kind, pictures = SpanKind.WINDOW, item.displacement.pictures
+            kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
             rows = self._encoder.window(*window_arrays(item, self._codec))[0]
         told = {
             "pictures": pictures,
@@ -282,4 +282,4 @@ class Watcher:
             "cut": isinstance(item, Keyframe) and item.is_cut,
         }
         self._trail.lap("encode", kind=kind.value, gop=item.gop, **told)
-        return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures)
+        return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)
