@@ -29,7 +29,7 @@ WEIGHTS = {
     "stop": 4.0,
     "start": 3.0,
     "direction_three": 2.5,
-    "changed": 2.0,
+    "changed": 3.0,
     "direction_two": 2.0,
     "faster": 2.0,
     "count": 2.0,
