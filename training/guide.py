@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax, smooth_l1_loss
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
-from magno.training.batches import Asked, Batch
+from magno.training.batches import Batch
 from magno.training.facts import CELLS
 from magno.training.grounding import WordHead, Words
+from magno.training.guidance import Guidance
 from magno.training.heads import soft_cells
 from magno.training.samples import Windows
 
@@ -98,7 +99,7 @@ class Guide(nn.Module):
         given = _given(language, layer, COUNT, states, batch, asked.at[asked.counts])
         return -(given.masked_fill(~wanted, 0.0).sum(1) / wanted.sum(1)).mean()
 
-    def _found(self, states: Tensor, asked: Asked) -> Tensor:
+    def _found(self, states: Tensor, asked: Guidance) -> Tensor:
         if not bool(asked.in_view.any()):
             return states.sum() * 0
         at = asked.at[asked.in_view]
