@@ -19,7 +19,7 @@ def drawn(count: int, seed: int) -> Keyframes:
 
 def test_what_is_said_of_a_patch_is_what_it_shows() -> None:
     """Squares fill the patches they are said to lie on, so their mean is nearest to the colour said."""
-    shown = drawn(40, 0)
+    shown = drawn(80, 0)
     pixels = (shown.pixels + 1) * 127.5
     px, side = CODEC.patch_px, CODEC.patches
     patches = pixels.unfold(2, px, px).unfold(3, px, px).mean((-1, -2)).flatten(2)  # (K, 3, P*P)
