@@ -22,7 +22,7 @@ from magno.training.scenes.plots import CUT, PLOTS
 from magno.training.scenes.sampling import sample
 from magno.training.scenes.shapes import OUTLINES
 from magno.training.scenes.sprites import RGB, shape_sprite
-from magno.training.scenes.textures import FAMILIES, HELD_OUT_FAMILIES
+from magno.training.scenes.textures import FAMILIES, HELD_OUT_FAMILIES, grit, leaves, octaves, tiles
 from magno.training.true_motion import motion_map
 from tests.synthetic import decode
 
@@ -81,7 +81,9 @@ def test_things_are_where_the_truth_says(paint: Paint, seed: int) -> None:
 
 @pytest.mark.parametrize("plot", ["one", "camera", "three"])
 def test_codec_vectors_agree_with_the_true_motion(paint: Paint, plot: str) -> None:
-    """An encoder at high quality finds the motion that the truth tells of, on most of what it can see."""
+    """An encoder at high quality finds the motion that the truth tells of, on most of what it can see. Stripes and
+    checks look the same elsewhere, and sheen everywhere: their motion no search can find, so none is in view."""
+    paint = replace(paint, textures=(octaves, tiles, leaves, grit))
     agreed, wanted = 0, 0
     for seed in range(3):
         recipe = Recipe(plot, kinds=("texture",), pictures=FEW, real=0.0)
