@@ -95,7 +95,6 @@ class LiveStream:
             self.sequence.release()
             raise
         self._spans = [Span(SpanKind.SYSTEM, start, stop, -1)]
-        self._evicted = False
         self.evicted_gops = self.evicted_tokens = 0  # so far
 
     def append(self, item: Encoded) -> None:
@@ -174,7 +173,7 @@ class LiveStream:
         """From when on nothing was evicted."""
         sink = sink_of(self._spans)
         after = self._spans[len(sink)] if len(self._spans) > len(sink) else sink[-1]
-        return after.pts_ns if self._evicted else sink[-1].pts_ns
+        return after.pts_ns if self.evicted_gops else sink[-1].pts_ns
 
     def _recalled(self, pts_ns: int, first: Span, most_tokens: int) -> list[Encoded] | None:
         """What follows the `first` keyframe, which is in the cache, up to a moment; None where nobody remembers."""
@@ -197,7 +196,6 @@ class LiveStream:
 
     def _make_room(self, incoming_tokens: int) -> None:
         leaving = plan_eviction(self._spans, incoming_tokens, self._budget_tokens)
-        self._evicted |= bool(leaving)
         self.evicted_gops += len({span.gop for span in leaving})
         self.evicted_tokens += sum(span.tokens for span in leaving)
         for span in leaving:

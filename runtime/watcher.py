@@ -276,10 +276,6 @@ class Watcher:
         else:
             kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
             rows = self._encoder.window(*window_arrays(item, self._codec))[0]
-        told = {
-            "pictures": pictures,
-            "pts_ns": frame.pts_ns,
-            "cut": isinstance(item, Keyframe) and item.is_cut,
-        }
-        self._trail.lap("encode", kind=kind.value, gop=item.gop, **told)
+        told = {"gop": item.gop, "pictures": pictures, "pts_ns": frame.pts_ns, "cut": is_cut}
+        self._trail.lap("encode", kind=kind.value, **told)
         return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)

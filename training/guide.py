@@ -93,7 +93,7 @@ class Guide(nn.Module):
         asked = batch.asked
         if not bool(asked.counts.any()):
             return states.sum() * 0
-        wanted = asked.counted[asked.counts].clone()
+        wanted = asked.counted[asked.counts]
         wanted[:, NOWHERE] = True
         layer = language.model.layers[-BEFORE_LAST]
         given = _given(language, layer, COUNT, states, batch, asked.at[asked.counts])

@@ -76,7 +76,10 @@ def make_shard(job: Job) -> float:
     paint = paint_of(stock(job.clips_folder, held_out), held_out)
     parts, balance = _Parts(), Balance()
     for seed in range(job.first_seed, job.first_seed + job.clips):
-        (_still if job.stills else _clip)(parts, balance, seed, paint)
+        if job.stills:
+            _still(parts, seed, paint)
+        else:
+            _clip(parts, balance, seed, paint)
     write_shard(job.folder, _arrays(parts, job.with_ends), parts.lessons, parts.clips)
     return time.monotonic() - began
 
@@ -103,7 +106,7 @@ def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint) -> None:
     _keep(parts, scene, truth, seen, seen.last_picture, told)
 
 
-def _still(parts: _Parts, _: Balance, seed: int, paint: Paint) -> None:
+def _still(parts: _Parts, seed: int, paint: Paint) -> None:
     rng = np.random.default_rng((seed, 7))
     scene = _scene(seed, rng, paint)
     ends = np.cumsum([shot.pictures for shot in scene.shots])

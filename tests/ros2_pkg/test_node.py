@@ -3,7 +3,6 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,19 +20,6 @@ from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot, robot, until
 
 COMPLETE, PARTIAL = Query.Response.COMPLETE, Query.Response.PARTIAL
 REFUSED, FAILED = Query.Response.REFUSED, Query.Response.FAILED
-
-
-@pytest.fixture(scope="module")
-def active(tiny_bundle: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
-    """A node watching one clip for ever; every test leaves it active."""
-    folder = tmp_path_factory.mktemp("active")
-    clip = str(clips / "car-detection.mp4")
-    with robot(
-        folder, bundle=str(tiny_bundle), cameras=["front"], front__url=clip, front__loop=True
-    ) as started:
-        started.go("configure", "activate")
-        started.wait_for_pictures("front")
-        yield started
 
 
 def test_a_question_is_answered_with_all_that_belongs_to_it(active: Robot) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("rclpy")
@@ -14,22 +11,11 @@ from magno_interfaces.srv import Query
 from magno_ros.bench_caller import REJECTED, Caller
 from magno_ros.client import REJECTED as SAID
 from magno_ros.questions import REFUSALS_KEPT
-from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot, robot
+from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot
 
 COMPLETE, REFUSED, FAILED = Query.Response.COMPLETE, Query.Response.REFUSED, Query.Response.FAILED
 NEVER_MS = 1e-3
 MILLION = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def active(tiny_bundle: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
-    folder, clip = tmp_path_factory.mktemp("active"), str(clips / "car-detection.mp4")
-    with robot(
-        folder, bundle=str(tiny_bundle), cameras=["front"], front__url=clip, front__loop=True
-    ) as started:
-        started.go("configure", "activate")
-        started.wait_for_pictures("front")
-        yield started
 
 
 def test_a_million_characters_fail_in_one_sentence_both_ways(active: Robot) -> None:

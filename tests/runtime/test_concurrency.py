@@ -43,20 +43,6 @@ def engine(config: EngineConfig, clips: Path) -> Iterator[Engine]:
         yield engine
 
 
-@pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch) -> list[Appended]:
-    """The native steps of questions, as they are made."""
-    made: list[Appended] = []
-    append = scheduler_module.append_together
-
-    def record(model: LanguageModel, shares: list[Share]) -> Appended:
-        made.append(append(model, shares))
-        return made[-1]
-
-    monkeypatch.setattr(scheduler_module, "append_together", record)
-    return made
-
-
 def watch(engine: Engine, clips: Path) -> None:
     for name, clip in (("park", "car-detection.mp4"), ("table", "bottle-detection.mp4")):
         engine.watch(name, str(clips / clip), pace="fast", until_s=2.0)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from magno.runtime import scheduler as scheduler_module
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
-from magno.runtime.language import LanguageModel
 from magno.runtime.several import query_each
-from magno.runtime.together import Appended, Share
+from magno.runtime.together import Appended
 from magno.runtime.units import Outcome, Query
 
 PATIENCE_S = 60.0
@@ -50,24 +48,17 @@ def test_each_camera_is_asked_once_and_talks_of_itself() -> None:
 
 
 def test_all_cameras_say_what_each_says_alone_in_steps_that_they_share(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, steps: list[Appended]
 ) -> None:
     alone = {name: engine.ask_each(ASK, [name])[name] for name in CLIPS}
-    made: list[Appended] = []
-    append = scheduler_module.append_together
-
-    def record(model: LanguageModel, shares: list[Share]) -> Appended:
-        made.append(append(model, shares))
-        return made[-1]
-
-    monkeypatch.setattr(scheduler_module, "append_together", record)
+    steps.clear()
     answers = engine.ask_each(ASK)
     assert list(answers) == list(CLIPS)
     assert {answer.outcome for answer in answers.values()} == {Outcome.COMPLETE}
     assert {name: (each.text, each.frame_pts_ns) for name, each in answers.items()} == {
         name: (each.text, each.frame_pts_ns) for name, each in alone.items()
     }
-    assert max(len(step.faults) for step in made) == 3 and all(step.as_one for step in made)
+    assert max(len(step.faults) for step in steps) == 3 and all(step.as_one for step in steps)
 
 
 def test_they_have_one_deadline(engine: Engine) -> None:
