@@ -16,6 +16,7 @@ import numpy as np
 
 from magno.calibration.footprint import Footprint, footprint
 from magno.runtime.units import MagnoError
+from magno_ros.bench_peer import Peer
 from magno_ros.client import MagnoClient
 from magno_ros.process import NodeProcess
 
@@ -84,6 +85,20 @@ class Footprints:
                 if self._end.wait(self._every_s):
                     self.seen.append(footprint(self._pid))
                     return
+
+
+def loaded(node: BenchNode, look_s: float, kind: str, *words: str) -> tuple[Any, list[Footprint]]:
+    """A load of another process on the node (bench_loads): what that measured, None where it failed, and what the node
+    held meanwhile, seen every `look_s`."""
+    peer = Peer(kind, node.name, *words)
+    try:
+        peer.wait_ready()
+        with Footprints(node.pid, look_s) as footprints:
+            peer.begin()
+            offered = peer.result()
+    finally:
+        peer.close()
+    return offered, footprints.seen
 
 
 def percentiles(figures_ms: list[float]) -> dict[str, float]:

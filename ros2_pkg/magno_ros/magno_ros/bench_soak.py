@@ -15,8 +15,7 @@ from typing import Any
 
 from magno.calibration.footprint import SETTLING, Footprint, trend
 from magno_ros.bench_loads import SOAK_DEADLINE_MS
-from magno_ros.bench_node import BenchError, Footprints, active_node, percentiles
-from magno_ros.bench_peer import Peer
+from magno_ros.bench_node import BenchError, active_node, loaded, percentiles
 from magno_ros.conversions import OUTCOME_NAMES
 
 LOOK_S = 1.0
@@ -26,17 +25,10 @@ LEAST_PAST_MB = 1
 def soak_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Raises BenchError."""
     with active_node(args, folder, archive_mb=LEAST_PAST_MB) as node:
-        peer = Peer("soak", node.name, str(args.soak), str(args.soak_seconds))
-        try:
-            peer.wait_ready()
-            with Footprints(node.pid, LOOK_S) as footprints:
-                peer.begin()
-                offered = peer.result()
-        finally:
-            peer.close()
+        offered, seen = loaded(node, LOOK_S, "soak", str(args.soak), str(args.soak_seconds))
     if not offered or not offered["ends"]:
         raise BenchError("A soak wants a node that answers, found none in time. Is the machine too busy?")
-    return {**answered(offered), **held(footprints.seen, offered["sent"])}
+    return {**answered(offered), **held(seen, offered["sent"])}
 
 
 def answered(offered: dict[str, Any]) -> dict[str, Any]:

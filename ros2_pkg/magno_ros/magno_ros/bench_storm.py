@@ -14,8 +14,7 @@ from magno.calibration.outcomes import GRACE_MS
 from magno.runtime.units import Outcome
 from magno_ros.bench_caller import REJECTED
 from magno_ros.bench_loads import GOAL_DEADLINE_MS, QUESTION, SOAK_DEADLINE_MS
-from magno_ros.bench_node import BenchError, Footprints, active_node, percentiles
-from magno_ros.bench_peer import Peer
+from magno_ros.bench_node import BenchError, active_node, loaded, percentiles
 from magno_ros.conversions import OUTCOME_NAMES, OUTCOMES
 
 LOOK_S = 0.5
@@ -32,17 +31,10 @@ def storm_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with active_node(args, folder) as node:
         for _ in range(WARM_UP):
             node.client.ask(QUESTION, deadline_s=SOAK_DEADLINE_MS / 1e3)
-        peer = Peer("storm", node.name, str(args.goals_rate), str(args.goals_seconds))
-        try:
-            peer.wait_ready()
-            with Footprints(node.pid, LOOK_S) as footprints:
-                peer.begin()
-                offered = peer.result()
-        finally:
-            peer.close()
+        offered, seen = loaded(node, LOOK_S, "storm", str(args.goals_rate), str(args.goals_seconds))
     if not offered:
         raise BenchError("A storm wants a node that is found, found none in time. Is the machine too busy?")
-    held_kib = [each.rss_kib for each in footprints.seen]
+    held_kib = [each.rss_kib for each in seen]
     memory = {"rss_start_kib": held_kib[0], "rss_most_kib": max(held_kib), "rss_end_kib": held_kib[-1]}
     return {"wanted_per_s": args.goals_rate, **became(offered), **memory}
 
