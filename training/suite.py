@@ -54,7 +54,7 @@ TOLD_BY = {
     "changed": CUT,
     "count": "crowd",
 }
-PATIENCE = 60  # scenes in a row that brought nothing new: what is lacking cannot be had
+PATIENCE = 600  # scenes in a row that brought nothing new: what is lacking cannot be had
 
 
 def write_suite(name: str, folder: Path, questions: int, clips_folder: Path) -> Path:
