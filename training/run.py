@@ -1,5 +1,5 @@
-"""Weights, optimiser and log of a training that can be resumed. Each stage has an optimiser of its own, and
-its learning rate follows the time it may take."""
+"""Weights, optimiser and log of a training that can be resumed. The learning rate follows the time a stage may take;
+the optimiser's moments go on from stage to stage, since begun anew they cost what the stage before had taught."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Run:
         self.spent_s: dict[str, float] = {}  # by stage, over all resumptions
         self.log: list[Line] = []
         self._saved = time.monotonic()
-        self._optimiser_of: dict[str, dict[str, Any]] = {}  # the state of the newest stage's
+        self._moments: dict[str, dict[str, Any]] = {}  # AdamW's state of each parameter, by its name
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / STATE).exists():
             state = torch.load(folder / STATE, weights_only=True)
             trainee.load_state_dict(state["trainee"])
-            self._optimiser_of = state["optimiser"]
+            self._moments = state["moments"]
             self.spent_s, self.log = state["spent_s"], state["log"]
 
     def begun(self, stage: str) -> bool:
@@ -62,8 +62,10 @@ class Run:
         """Optimise until the stage's time is spent."""
         total, spent = stage.minutes * 60.0, self.spent_s.get(stage.name, 0.0)
         optimiser = torch.optim.AdamW(stage.trains, stage.peak_rate, (0.9, 0.98), weight_decay=DECAY)
-        if stage.name in self._optimiser_of:
-            optimiser.load_state_dict(self._optimiser_of[stage.name])
+        names = {each: name for name, each in self.trainee.named_parameters()}
+        for each in stage.trains:
+            if names[each] in self._moments:
+                optimiser.state[each] = self._moments[names[each]]
         recent: dict[str, list[float]] = defaultdict(list)
         columns = (
             TextColumn(stage.name),
@@ -86,7 +88,7 @@ class Run:
                 progress.update(bar, completed=spent, note=note)
                 if spent >= total or time.monotonic() - self._saved > SAVE_EVERY_S:
                     means = {part: _mean(values) for part, values in recent.items()}
-                    self._optimiser_of = {stage.name: optimiser.state_dict()}
+                    self._moments |= {names[each]: state for each, state in optimiser.state.items()}
                     self._save(
                         {"stage": stage.name, "spent_s": spent, "steps": steps, **means, **stage.exam()}
                     )
@@ -96,7 +98,7 @@ class Run:
     def _save(self, line: Line) -> None:
         self.log.append(line)
         print(json.dumps(line), flush=True)
-        state = {"trainee": self.trainee.state_dict(), "optimiser": self._optimiser_of}
+        state = {"trainee": self.trainee.state_dict(), "moments": self._moments}
         with whole_file(self._folder / STATE) as part:
             torch.save({**state, "spent_s": self.spent_s, "log": self.log}, part)
         with whole_file(self._folder / LOG) as part:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from magno.export.checkpoint import load_checkpoint
 from magno.training import train
 from magno.training.curves import draw, read_log
-from magno.training.run import rate
+from magno.training.run import Run, Stage, rate
 from magno.training.score import wilson
+from magno.training.trainee import Losses
 
 
 def test_the_rate_warms_up_and_falls() -> None:
@@ -24,6 +26,24 @@ def test_wilson_intervals_hold_the_share() -> None:
     assert wilson(0, 0) == (0.0, 1.0)
     low, high = wilson(90, 100)
     assert low == pytest.approx(0.826, abs=0.001) and high == pytest.approx(0.945, abs=0.001)
+
+
+def test_moments_go_on_from_stage_to_stage_and_over_a_resumption(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+
+    def steps_after(name: str) -> float:
+        module = torch.nn.Linear(2, 1)
+        run = Run(tmp_path, module)  # type: ignore[arg-type]  # of a trainee it wants parameters alone
+        pictures = torch.ones(1, 2)
+
+        def losses() -> Losses:
+            return Losses({"answers": module(pictures).square().mean()})
+
+        run.stage(Stage(name, 1e-6, 1e-3, list(module.parameters()), losses, dict))
+        return float(torch.load(tmp_path / "state.pt", weights_only=True)["moments"]["weight"]["step"])
+
+    assert steps_after("first") == 1
+    assert steps_after("second") == 2
 
 
 def test_a_training_resumes_and_saves(
