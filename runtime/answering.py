@@ -41,7 +41,7 @@ class Answering:
         self._dropped_pictures = 0
         self._fed = 0  # tokens of the prompt
         self._pieces: deque[Piece] = deque()  # of the past, yet to be brought back
-        self._recall_tokens = most_recalled if ticket.query.ago_s else 0  # in all; before it begins, at most
+        self._recall_tokens = most_recalled if ticket.is_past else 0  # in all; before it begins, at most
         self._decoded = 0
         self._bytes = codecs.getincrementaldecoder("utf-8")("replace")  # a token may end inside a character
         self._text = ""
@@ -108,8 +108,9 @@ class Answering:
         """Fork the stream as it is now, or as it was at the moment it is about. Raises PastError, LanguageError."""
         self._dropped_pictures = dropped_pictures
         self._begun_ns = self._clock.now_ns()
-        if self.ticket.query.ago_s:
-            past = stream.until(self._moment_ns(seen))
+        if self.ticket.is_past:
+            # What words name is in that GOP; what was shown before it is not asked about, and doubles what it costs.
+            past = stream.until(self._moment_ns(seen), gop_alone=self.ticket.moment_ns is not None)
             self._fork, self._seen, self._pieces = past.sequence, past.seen, deque(past.pieces)
             self._recall_tokens = sum(piece.tokens for piece in past.pieces)
         else:
@@ -181,6 +182,8 @@ class Answering:
 
     def _moment_ns(self, newest: Seen) -> int:
         """In the stream's time. It has gone on since its newest picture, though nothing was seen of that."""
+        if self.ticket.moment_ns is not None:
+            return self.ticket.moment_ns
         behind_ns = max(0, self.ticket.arrival_ns - newest.capture_ns)
         return newest.pts_ns - max(0, int(self.ticket.query.ago_s * NS_PER_S) - behind_ns)
 

@@ -43,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="ask about so long before; words such as 'ten seconds ago' in the question do the same",
     )
+    parser.add_argument(
+        "--recall",
+        action="store_true",
+        help="ask about the moment that showed what the question names, however long ago that was",
+    )
     parser.add_argument("--deadline-ms", type=float, default=5000.0, metavar="N", help="default: %(default)s")
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--keyframes-only", action="store_true", help="for codecs without motion vectors")
@@ -121,7 +126,7 @@ def _ask(args: argparse.Namespace) -> dict[str, Answer]:
                 while not engine.wait_ended(name, POLL_S):
                     pictures = sum(camera.pictures_received for camera in engine.status().values())
                     status.update(f"watching: {pictures} pictures")
-        query = Query(args.question, deadline_ms=args.deadline_ms, ago_s=args.ago)
+        query = Query(args.question, deadline_ms=args.deadline_ms, ago_s=args.ago, recall=args.recall)
         return engine.ask_each(query, cameras)
 
 

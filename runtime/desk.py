@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from magno.runtime.answering import immediate
 from magno.runtime.clock import Clock
 from magno.runtime.deadline import check_query
+from magno.runtime.lookup import LookUp
 from magno.runtime.scheduler import Scheduler
 from magno.runtime.ticket import Ticket
 from magno.runtime.trace import Tracer
@@ -18,8 +19,8 @@ from magno.runtime.units import Outcome, Query
 class Desk:
     """Hands questions to the scheduler, and counts what became of them."""
 
-    def __init__(self, scheduler: Scheduler, clock: Clock, tracer: Tracer) -> None:
-        self._scheduler, self._clock, self._tracer = scheduler, clock, tracer
+    def __init__(self, scheduler: Scheduler, look_up: LookUp, clock: Clock, tracer: Tracer) -> None:
+        self._scheduler, self._look_up, self._clock, self._tracer = scheduler, look_up, clock, tracer
         self._numbers = itertools.count(1)
         self._outcomes: Counter[Outcome] = Counter()
 
@@ -33,7 +34,7 @@ class Desk:
             trail = self._tracer.trail(f"question {next(self._numbers)}")
             ticket = Ticket(query, arrival_ns, told, standing=standing, trail=trail, counts=self._outcomes)
             tickets.append(ticket)
-            if (fault := check_query(query)) is not None:
+            if (fault := check_query(query) or self._look_up.of(ticket)) is not None:
                 ticket.settle(immediate(ticket, self._clock, Outcome.FAILED, fault))
         self._scheduler.submit([ticket for ticket in tickets if not ticket.done])
         return tickets

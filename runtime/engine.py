@@ -33,6 +33,7 @@ from magno.runtime.language import LanguageModel
 from magno.runtime.language_sizes import language_config
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.latency_record import known_profile
+from magno.runtime.lookup import LookUp
 from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
 from magno.runtime.scheduler import Scheduler
@@ -76,7 +77,8 @@ class Engine:
         streams = Streams(language, spec, config.budget_tokens, archives, clock)
         self._scheduler = Scheduler(config, spec, language, watchers, streams, clock, profile)
         self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
-        self._desk = Desk(self._scheduler, clock, tracer)
+        look_up = LookUp(language, streams, watchers, self._scheduler.wake)
+        self._desk = Desk(self._scheduler, look_up, clock, tracer)
         self._asker = Asker(
             lambda query: self._desk.submit([query], standing=True)[0],
             self._cameras.sight,

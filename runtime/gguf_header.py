@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from magno.runtime.gguf_tensors import TensorInfo, check_tensors
@@ -36,11 +36,13 @@ TOKENS = b"tokenizer.ggml.tokens"
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """The first 24 bytes of a GGUF file."""
+    """The first 24 bytes of a GGUF file; and once all before the tensors' bytes is checked, where those lie."""
 
     version: int
     tensors: int
     entries: int  # of metadata
+    infos: tuple[TensorInfo, ...] = ()
+    first_byte: int = 0  # of the first tensor
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -50,12 +52,11 @@ def read_header(path: Path) -> GgufHeader:
             head = file.read(HEADER.size)
             header = parse_header(head, path.stat().st_size, path.name)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                check_file(data, header, path.name)
+                return check_file(data, header, path.name)
     except OSError as error:
         raise GgufError(
             f"{path} wants to be a readable file, found {error.strerror}. Check the path."
         ) from error
-    return header
 
 
 def parse_header(head: bytes, size_bytes: int, name: str) -> GgufHeader:
@@ -88,13 +89,14 @@ def parse_header(head: bytes, size_bytes: int, name: str) -> GgufHeader:
     return GgufHeader(version, tensors, entries)
 
 
-def check_file(data: bytes | mmap.mmap, header: GgufHeader, name: str) -> None:
-    """Walk all that stands before the tensors' bytes. Raises GgufError."""
+def check_file(data: bytes | mmap.mmap, header: GgufHeader, name: str) -> GgufHeader:
+    """Walk all that stands before the tensors' bytes; the header with what was found. Raises GgufError."""
     walk = Walk(data, HEADER.size, name)
     values = read_metadata(walk, header.entries)
     check_values(values, name)
     tensors = [_tensor(walk) for _ in range(header.tensors)]
-    check_tensors(tensors, walk.offset, alignment_of(values, name), len(data), name)
+    first_byte = check_tensors(tensors, walk.offset, alignment_of(values, name), len(data), name)
+    return replace(header, infos=tuple(tensors), first_byte=first_byte)
 
 
 def read_metadata(walk: Walk, entries: int) -> dict[str, Value]:

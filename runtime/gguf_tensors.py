@@ -33,8 +33,11 @@ class TensorInfo:
 
 def check_tensors(
     tensors: Sequence[TensorInfo], end_of_infos: int, alignment: int, size_bytes: int, name: str
-) -> None:
-    """Hold each against its type, its place and the file's size. Raises GgufError naming file and tensor."""
+) -> int:
+    """Hold each against its type, its place and the file's size; where in the file the first begins.
+
+    Raises GgufError naming file and tensor.
+    """
     start = _padded(end_of_infos, alignment)
     wanted, seen = 0, set()
     for tensor in tensors:
@@ -53,6 +56,7 @@ def check_tensors(
                 f"{where} wants to end at {start + tensor.offset + tensor_bytes(tensor, where)}, found the file "
                 f"end at {size_bytes}. {AGAIN}"
             )
+    return start
 
 
 def tensor_bytes(tensor: TensorInfo, where: str) -> int:

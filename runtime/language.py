@@ -24,6 +24,7 @@ from magno.runtime.cells import CellLedger
 from magno.runtime.gguf_header import GgufError, read_header
 from magno.runtime.native_batch import NativeBatch, Part
 from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
+from magno.runtime.word_rows import WordRows
 
 __all__ = ["CacheFullError", "LanguageConfig", "LanguageError", "LanguageModel", "Sequence"]
 
@@ -63,8 +64,8 @@ llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
 class LanguageModel:
     """One GGUF model with one unified KV cache; open it with `LanguageModel.open`."""
 
-    def __init__(self, native: Any, context: Any, config: LanguageConfig) -> None:
-        self.config = config
+    def __init__(self, native: Any, context: Any, config: LanguageConfig, words: WordRows) -> None:
+        self.config, self.words = config, words
         self._native, self._context = native, context
         self._memory = llama_cpp.llama_get_memory(context)
         self._vocab = llama_cpp.llama_model_get_vocab(native)
@@ -84,7 +85,7 @@ class LanguageModel:
         """The model in the GGUF file at `path`. Raises LanguageError."""
         config = config or LanguageConfig()
         try:
-            read_header(path)
+            words = WordRows(path, read_header(path))
         except GgufError as error:
             raise LanguageError(str(error)) from error
         llama_cpp.llama_backend_init()
@@ -107,7 +108,7 @@ class LanguageModel:
         except BaseException:
             llama_cpp.llama_model_free(native)
             raise
-        return cls(native, context, config)
+        return cls(native, context, config, words)
 
     def __enter__(self) -> LanguageModel:
         return self

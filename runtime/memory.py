@@ -14,15 +14,19 @@ from magno.runtime.spec import ModelSpec
 from magno.runtime.units import Span, SpanKind
 
 QUESTION_ROOM_TOKENS = 256  # positions kept for a question and its answer below the trained context
-TEXT_TOKENS = 16  # of the system text, about
+TEXT_TOKENS = 16  # of the system text, or of the one before a keyframe, about
 GOPS = 3.5  # three whole ones, and the newest in the middle of being written
 
 
 def usual_budget(spec: ModelSpec) -> int:
     """Tokens of one camera's stream where nobody says how many: the sink and the newest GOPs (416 for pocket)."""
-    keyframe = spec.layout.keyframe_tokens
-    gop = keyframe + spec.codec.windows_per_gop * spec.layout.window_tokens
-    return min(int(TEXT_TOKENS + keyframe + GOPS * gop), spec.trained_context - QUESTION_ROOM_TOKENS)
+    sink = TEXT_TOKENS + spec.layout.keyframe_tokens
+    return min(int(sink + GOPS * gop_tokens(spec)), spec.trained_context - QUESTION_ROOM_TOKENS)
+
+
+def gop_tokens(spec: ModelSpec) -> int:
+    """Of a whole GOP, the text before its keyframe aside."""
+    return spec.layout.keyframe_tokens + spec.codec.windows_per_gop * spec.layout.window_tokens
 
 
 @dataclass(frozen=True, slots=True)

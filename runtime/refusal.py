@@ -38,7 +38,7 @@ def refusal(
         return Refusal(f"{len(questions)} questions wait already: ask again later.", max(1.0, queue_ms))
     if newcomer.wanted_tokens > most_tokens:
         what, do = ("A question and its answer", "Ask a shorter one, or lower max_tokens.")
-        if newcomer.ticket.query.ago_s:
+        if newcomer.ticket.is_past:
             what, do = "A question, its answer and what is recalled for it", "Raise context_tokens."
         reason = f"{what} want {most_tokens} tokens at most, found {newcomer.wanted_tokens}. {do}"
         return Refusal(reason, None)

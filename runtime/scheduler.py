@@ -19,6 +19,7 @@ from magno.runtime.conversations import Conversations, Limits
 from magno.runtime.deadline import admit
 from magno.runtime.language import LanguageError, LanguageModel
 from magno.runtime.latency import LatencyProfile
+from magno.runtime.memory import TEXT_TOKENS, gop_tokens
 from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
 from magno.runtime.queueing import Places
@@ -109,7 +110,10 @@ class Scheduler:
         ticket.query = self._streams.dated(ticket.query, camera)
         prompt = self.conversations.prompt(ticket.query, self._questions.places.cells)
         ticket.earlier_turns = prompt.turns
-        answering = Answering(ticket, camera, prompt.tokens, self._clock, self._config.budget_tokens)
+        recalled = (
+            self._config.budget_tokens if ticket.moment_ns is None else gop_tokens(self._spec) + TEXT_TOKENS
+        )
+        answering = Answering(ticket, camera, prompt.tokens, self._clock, recalled)
         refused = refusal(answering, self._questions, self._config, self._profile)
         if refused is None:
             self._questions.add(answering)

@@ -6,6 +6,7 @@ Used by the language model's owner thread alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy as np
 from magno.runtime.archive import Archive
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.language import LanguageModel, Sequence
+from magno.runtime.meaning import Likeness
 from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, sink_of, spans_after
+from magno.runtime.recollection import Recollection
 from magno.runtime.spec import ModelSpec
 from magno.runtime.units import Encoded, MagnoError, Span, SpanKind
 
@@ -88,6 +91,7 @@ class LiveStream:
         """Without an archive it remembers nothing that left the cache."""
         self._language, self._spec, self._budget_tokens = language, spec, budget_tokens
         self.archive = archive or Archive(0)
+        self.recollection = Recollection()
         self.sequence: Sequence = language.open_sequence()
         try:
             start, stop = self.sequence.append(language.tokenize(spec.layout.system_text, special=True))
@@ -113,6 +117,7 @@ class LiveStream:
             raise
         self._spans.append(Span(item.kind, start, stop, item.gop, item.pts_ns, item.capture_ns))
         self.archive.add(item)
+        self.recollection.add(item)
 
     def seen(self) -> Seen | None:
         """What is in the cache; None before the first keyframe."""
@@ -122,14 +127,25 @@ class LiveStream:
         """Whether the cache itself tells what was seen at this moment: nothing of it was evicted."""
         return pts_ns >= self._held_since_ns()
 
-    def until(self, pts_ns: int) -> Past:
-        """A fork of what was seen up to this moment. Raises PastError, LanguageError."""
+    def moment_ns(self, words: Several[Likeness]) -> int | None:
+        """When it was shown what these words are most like (see Recollection); None: the cache holds that, or nobody
+        remembers any. From any thread."""
+        since_ns = min(self.archive.since_ns(), self._held_since_ns())
+        found_ns = self.recollection.moment_ns(words, since_ns)
+        return None if found_ns is None or self.holds(found_ns) else found_ns
+
+    def until(self, pts_ns: int, *, gop_alone: bool = False) -> Past:
+        """A fork of what was seen up to this moment; `gop_alone`: of what left the cache its GOP, and none before it.
+
+        Raises PastError, LanguageError.
+        """
         kept = [span for span in self._spans if span.kind is SpanKind.SYSTEM or span.pts_ns <= pts_ns]
         if self.holds(pts_ns) and (seen := self._seen(kept)) is not None:
             return Past(self._fork_to(kept[-1].stop), [], seen)
         sink = sink_of(self._spans)
         sink_tokens = sum(span.tokens for span in sink)
-        items = self._recalled(pts_ns, sink[-1], self._budget_tokens - sink_tokens)
+        most_tokens = 0 if gop_alone else self._budget_tokens - sink_tokens
+        items = self._recalled(pts_ns, sink[-1], most_tokens)
         if items is None:
             newest = self._spans[-1]
             raise PastError(

@@ -33,15 +33,22 @@ class Ticket:
         self.query, self.arrival_ns, self.standing, self.trail = query, arrival_ns, standing, trail
         self._counts = counts
         self.earlier_turns = 0  # of its conversation, that are in its prompt
+        self.moment_ns: int | None = None  # in the stream's time: that it is about, found by meaning
         self._on_text = on_text
         self._done = threading.Event()
         self._answer: Answer | None = None
+        self._when_done: Callable[[Answer], None] | None = None
         self._cancelled = threading.Event()
         self._once = threading.Lock()
 
     @property
     def deadline_ns(self) -> int:
         return self.arrival_ns + int(self.query.deadline_ms * 1e6)
+
+    @property
+    def is_past(self) -> bool:
+        """It is about what the camera showed before."""
+        return self.query.ago_s > 0 or self.moment_ns is not None
 
     @property
     def urgency(self) -> tuple[bool, int]:
@@ -69,6 +76,15 @@ class Ticket:
         assert self._answer is not None
         return self._answer
 
+    def when_done(self, hear: Callable[[Answer], None]) -> None:
+        """Have the answer told to one listener: now, where it is there, else on the engine's thread, which must not
+        wait. What it raises does not reach the engine."""
+        with self._once:
+            if (answer := self._answer) is None:
+                self._when_done = hear
+        if answer is not None:
+            hear(answer)
+
     def tell(self, text: str) -> None:
         """Hand on the text so far. A listener that raises is not called again: it must not harm the engine."""
         if self._on_text is None:
@@ -84,7 +100,7 @@ class Ticket:
         with self._once:
             if self._answer is not None:
                 return False
-            self._answer = answer
+            self._answer, hear = answer, self._when_done
         if self._counts is not None:
             with COUNTING:
                 self._counts[answer.outcome] += 1
@@ -99,4 +115,9 @@ class Ticket:
             earlier_turns=answer.earlier_turns,
         )
         self._done.set()
+        if hear is not None:
+            try:
+                hear(answer)
+            except Exception:
+                log.exception("a listener of a question's answer failed")
         return True

@@ -147,6 +147,9 @@ class Query:
         ""  # an id of the asker's choice: turns of that name are part of the prompt; empty: none
     )
     ago_s: float = 0.0  # it is about what the camera showed so long before; 0: about now
+    # It is about the moment that showed what its words name best, where the cache holds that no more and no time is
+    # told. Which moment that was, the answer's frame_pts_ns, frame_capture_ns and age_ms tell.
+    recall: bool = False
 
 
 @dataclass(frozen=True, slots=True)

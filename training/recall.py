@@ -1,7 +1,9 @@
 """One long stream of many clips; at its end, questions about each of them, long after it left the cache: with what is
-recalled, and without.
+recalled by its time or by what the question names, and without.
 
-A bench, `magno bench recall`. It lives here because it reads and scores questions as `magno eval` does.
+A bench, `magno bench recall`. It lives here because it reads and scores questions as `magno eval` does. Of any set of
+questions, some have the right answer in what is seen last too, and some name things that many clips show: the made
+world has none of either (see recall_world).
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,18 @@ from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 from magno.training.examine import DEADLINE_MS, MAX_TOKENS
 from magno.training.questions_file import EXAMPLE, Question, read_questions
-from magno.training.score import is_right
+from magno.training.recall_world import AFTER_FILE, QUESTIONS_FILE, write_world
+from magno.training.score import is_right, shares
 
 CAMERA = "robot"
 PATIENCE_S = 20.0  # for one picture
 POINTS_OVER = 30.0  # that recall must bring
-WAYS = ("asked then", "asked later, recalled", "asked later, not recalled")
+THEN, BY_TIME, BY_MEANING, WITHOUT = WAYS = (
+    "asked then",
+    "asked later, recalled by time",
+    "asked later, recalled by meaning",
+    "asked later, not recalled",
+)
 
 
 class RecallError(MagnoError):
@@ -45,13 +53,23 @@ class _Told:
 
     answers: dict[str, list[Answer]] = field(default_factory=lambda: {way: [] for way in WAYS})
     moments_ns: list[int] = field(default_factory=list)
+    clips_ns: list[int] = field(default_factory=list)  # when each clip began, and the last ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `measure` reads."""
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--questions", type=Path, metavar="FILE", help=f"JSON lines such as {EXAMPLE}")
+    asked.add_argument(
+        "--world", type=Path, metavar="DIR", help="a made world; made there first where there is none"
+    )
     parser.add_argument(
-        "--questions", type=Path, required=True, metavar="FILE", help=f"JSON lines such as {EXAMPLE}"
+        "--clips-folder",
+        type=Path,
+        default=Path("tests/clips"),
+        metavar="DIR",
+        help="real clips, for a made world's backgrounds; default: %(default)s",
     )
     parser.add_argument("--count", type=int, default=200, metavar="N", help="default: %(default)s")
     parser.add_argument(
@@ -62,24 +80,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, object]:
     """Watch everything, then ask about it. Raises MagnoError."""
-    questions = sorted(read_questions(args.questions), key=lambda question: question.moment)[: args.count]
+    path = args.questions or args.world / QUESTIONS_FILE
+    if args.world and not path.is_file():
+        say("making the world")
+        write_world(args.world, args.clips_folder)
+    questions = sorted(read_questions(path), key=lambda question: question.moment)[: args.count]
+    clips = list(dict.fromkeys(question.clip for question in questions))
     told = _Told()
     config = EngineConfig(bundle=args.bundle, archive_mb=args.archive_mb, max_cameras=1)
     with Engine.open(config) as engine:
         stream = _Stream(engine)
         for clip, about in groupby(questions, key=lambda question: question.clip):
             pictures = _pictures(clip)
+            told.clips_ns.append(stream.newest_ns)
             for at_s, asked in groupby(about, key=lambda question: question.at_s):
                 stream.show(pictures, at_s)
                 for question in asked:
                     told.moments_ns.append(stream.newest_ns)
-                    told.answers[WAYS[0]].append(_ask(engine, question))
+                    told.answers[THEN].append(_ask(engine, question))
                 say(f"watched {stream.newest_ns / NS_PER_S:.0f} s, asked {len(told.moments_ns)} questions")
-        stream.fill(questions, args.later)
+        told.clips_ns.append(stream.newest_ns)
+        stream.fill([args.world / AFTER_FILE] if args.world else clips, args.later)
         for question, moment_ns in zip(questions, told.moments_ns, strict=True):
-            told.answers[WAYS[1]].append(_ask(engine, question, stream.ago_s(moment_ns)))
-            told.answers[WAYS[2]].append(_ask(engine, question))
-            say(f"asked {len(told.answers[WAYS[1]])} of {len(questions)} questions about the past")
+            told.answers[BY_TIME].append(_ask(engine, question, ago_s=stream.ago_s(moment_ns)))
+            told.answers[BY_MEANING].append(_ask(engine, question, recall=True))
+            told.answers[WITHOUT].append(_ask(engine, question))
+            say(f"asked {len(told.answers[WITHOUT])} of {len(questions)} questions about the past")
         status = engine.status()[CAMERA]
     return _figures(questions, told, stream.newest_ns, status.remembered_s)
 
@@ -102,12 +128,12 @@ class _Stream:
                 break
         self._engine.wait_taken(CAMERA)
 
-    def fill(self, questions: Sequence[Question], seconds: float) -> None:
-        """Go on with the first clips again."""
+    def fill(self, clips: Sequence[Path], seconds: float) -> None:
+        """Go on with these, again and again."""
         until_ns = self.newest_ns + int(seconds * NS_PER_S)
         while self.newest_ns < until_ns:
             before_ns = self.newest_ns
-            for clip in dict.fromkeys(question.clip for question in questions):
+            for clip in clips:
                 if self.newest_ns < until_ns:
                     self.show(_pictures(clip), None)
             if self.newest_ns == before_ns:
@@ -149,8 +175,19 @@ def _pictures(clip: Path) -> Iterator[tuple[float, float, VideoFrame]]:
         ) from error
 
 
-def _ask(engine: Engine, question: Question, ago_s: float = 0.0) -> Answer:
-    return engine.ask(Query(question.text, CAMERA, DEADLINE_MS, MAX_TOKENS, ago_s=ago_s))
+def _ask(engine: Engine, question: Question, *, ago_s: float = 0.0, recall: bool = False) -> Answer:
+    return engine.ask(Query(question.text, CAMERA, DEADLINE_MS, MAX_TOKENS, ago_s=ago_s, recall=recall))
+
+
+def _found(questions: Sequence[Question], told: _Told) -> float:
+    """Share of questions for which a moment of their own clip was brought back by what they name."""
+    clips = list(dict.fromkeys(question.clip for question in questions))
+    spans = dict(zip(clips, pairwise(told.clips_ns), strict=True))
+    found = 0
+    for question, answer in zip(questions, told.answers[BY_MEANING], strict=True):
+        begins_ns, ends_ns = spans[question.clip]
+        found += answer.frame_pts_ns is not None and begins_ns < answer.frame_pts_ns <= ends_ns
+    return found / len(questions)
 
 
 def _figures(
@@ -163,30 +200,39 @@ def _figures(
         ]
         for way in WAYS
     }
-    then, recalled = told.answers[WAYS[0]], told.answers[WAYS[1]]
-    accuracy = {way: sum(right[way]) / max(len(questions), 1) for way in WAYS}
-    gained = 100 * (accuracy[WAYS[1]] - accuracy[WAYS[2]])
-    ttft = {way: spread([answer.ttft_ms or 0.0 for answer in told.answers[way]]) for way in WAYS}
+    then, by_time = told.answers[THEN], told.answers[BY_TIME]
+    accuracy = {way: sum(right[way]) / len(questions) for way in WAYS}
+    gained = {way: 100 * (accuracy[way] - accuracy[WITHOUT]) for way in (BY_TIME, BY_MEANING)}
+    families = [question.family for question in questions]
     return {
         "questions": len(questions),
         "watched_s": watched_ns / NS_PER_S,
         "remembered_s": remembered_s,
         "accuracy": accuracy,
+        "by_family": {
+            way: {
+                family: [share.right, share.asked] for family, share in shares(families, right[way]).items()
+            }
+            for way in WAYS
+        },
         "points_over_without": gained,
-        "same_words_as_then": sum(a.text == b.text for a, b in zip(then, recalled, strict=True))
+        "found_by_meaning": _found(questions, told),
+        "same_words_as_then": sum(a.text == b.text for a, b in zip(then, by_time, strict=True))
         / len(questions),
-        "recalled_tokens_p50": sorted(answer.recalled_tokens for answer in recalled)[len(recalled) // 2],
-        "ttft_ms": ttft,
-        "failed": gained < POINTS_OVER,
+        "recalled_tokens_p50": sorted(answer.recalled_tokens for answer in by_time)[len(by_time) // 2],
+        "ttft_ms": {way: spread([answer.ttft_ms or 0.0 for answer in told.answers[way]]) for way in WAYS},
+        "failed": min(gained.values()) < POINTS_OVER,
     }
 
 
 def report(figures: dict[str, Any]) -> Table:
     """The figures, for people."""
+    gained = figures["points_over_without"]
     table = Table(
         title=f"{figures['questions']} questions about {figures['watched_s']:.0f} s of video",
-        caption=f"Recall brings {figures['points_over_without']:.0f} points (wanted: {POINTS_OVER:.0f}) and says what "
-        f"was said then to {figures['same_words_as_then']:.0%}. {figures['remembered_s']:.0f} s are remembered.",
+        caption=f"Recall brings {gained[BY_TIME]:.0f} points by time, {gained[BY_MEANING]:.0f} by meaning (wanted: "
+        f"{POINTS_OVER:.0f}); by time it says what was said then to {figures['same_words_as_then']:.0%}, by meaning it "
+        f"finds the clip of {figures['found_by_meaning']:.0%}. {figures['remembered_s']:.0f} s are remembered.",
     )
     for name in ("", "right", "first token, p50", "p99"):
         table.add_column(name, justify="left" if not name else "right")

@@ -16,6 +16,7 @@ from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.meaning import digest, directions
 from magno.runtime.past_disk import PastOnDisk
 from magno.runtime.past_file import Origin
 from magno.runtime.stream import LiveStream, PastError
@@ -84,6 +85,24 @@ def test_the_past_is_as_it_was(
     stream.release()
 
 
+def test_a_moment_that_was_found_brings_its_gop_alone(tiny_bundle: Path, language: LanguageModel) -> None:
+    spec = open_bundle(tiny_bundle).spec
+    stream = LiveStream(language, spec, BUDGET, Archive(10**7))
+    items = shown(spec, 8)
+    for item in items:
+        stream.append(item)
+    ends = [item.pts_ns for item in items[2::3]]
+    kept = [item for item in items if item.kind is SpanKind.KEYFRAME]
+    for gop, keyframe in enumerate(kept):
+        found = stream.moment_ns([directions(digest(keyframe.rows).steps[:1])])
+        assert found == (None if stream.holds(ends[gop]) else ends[gop])
+    past = stream.until(ends[2], gop_alone=True)
+    assert [len(piece.rows) for piece in past.pieces] == [len(item.rows) for item in items[6:9]]
+    assert past.seen.pts_ns == ends[2]
+    past.sequence.release()
+    stream.release()
+
+
 def test_what_the_cache_still_holds_is_not_prefilled_again(
     tiny_bundle: Path, language: LanguageModel
 ) -> None:
@@ -132,6 +151,25 @@ def test_the_engine_answers_as_of_then(tiny_bundle: Path, clips: Path) -> None:
     assert recent.frame_pts_ns == now.frame_pts_ns and recent.recalled_tokens == 0
     assert older.outcome is Outcome.REFUSED and "remembered" in older.error and older.retry_after_ms is None
     assert bad.outcome is Outcome.FAILED and "ago_s" in bad.error
+
+
+def test_the_engine_finds_the_moment_that_a_question_names(tiny_bundle: Path, clips: Path) -> None:
+    config = EngineConfig(
+        str(tiny_bundle), threads=1, context_tokens=1024, budget_tokens=BUDGET, max_cameras=2
+    )
+    with Engine.open(config) as engine:
+        early = engine.submit(replace(ASK, recall=True)).result()
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=8.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        named = [engine.ask(replace(ASK, recall=True, question=word)) for word in ("car", "left", "the", "?")]
+        timed = engine.ask(replace(ASK, recall=True, ago_s=5.0))
+        standing = engine.ask(ASK)
+    assert early.outcome is Outcome.FAILED  # no such camera yet
+    assert all(answer.outcome is Outcome.COMPLETE for answer in named)
+    past = [answer for answer in named if answer.recalled_tokens]
+    assert past and all(answer.frame_pts_ns != standing.frame_pts_ns for answer in past)
+    assert all(answer.recalled_tokens < timed.recalled_tokens for answer in past)
+    assert named[-1].recalled_tokens == 0 and named[-1].frame_pts_ns == standing.frame_pts_ns
 
 
 def test_a_new_engine_remembers_what_an_older_one_saw(tiny_bundle: Path, clips: Path, tmp_path: Path) -> None:
