@@ -17,6 +17,7 @@ from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
 from magno.runtime.config import OPEN, EngineConfig
 from magno.runtime.engine import Engine
+from magno.runtime.topic_flag import add_topic
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 DEFAULT_BUNDLE = "bundles/pocket"
@@ -32,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "clips",
         metavar="CLIP",
         nargs="+",
-        help="video file: H.264 or MPEG-4 Part 2; several are asked at once, each a line of its own",
+        help="video file (H.264 or MPEG-4 Part 2) or bag (*.mcap); several are asked at once, each a line of its own",
     )
     parser.add_argument("question", metavar="QUESTION")
+    add_topic(parser, several=True)
     parser.add_argument("--at", type=float, metavar="SECONDS", help="when to ask; default: a clip's end")
     parser.add_argument(
         "--ago",
@@ -89,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     """Answer one question about one clip; whatever happens, one outcome is printed."""
     # The engine's remarks on the bundle are for whoever runs a robot.
     logging.getLogger(ENGINE_LOG).setLevel(logging.ERROR)
-    several = len(args.clips) > 1
+    several = len(args.clips) * max(1, len(args.topic)) > 1
     try:
         answers = _ask(args)
     except MagnoError as error:
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace) -> dict[str, Answer]:
     """The answer of each camera, by its name."""
-    cameras = camera_names(args.clips)
+    cameras = named_cameras(args.clips, args.topic)
     config = EngineConfig(
         bundle=args.bundle,
         windows=args.windows,
@@ -118,8 +120,10 @@ def _ask(args: argparse.Namespace) -> dict[str, Answer]:
         past_mb=args.past_mb,
     )
     with Engine.open(config) as engine:
-        for name, clip in cameras.items():
-            engine.watch(name, clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only)
+        for name, (clip, topic) in cameras.items():
+            engine.watch(
+                name, clip, pace="fast", until_s=args.at, keyframes_only=args.keyframes_only, topic=topic
+            )
         console = Console(stderr=True)
         with console.status("watching") as status:
             for name in cameras:
@@ -130,16 +134,20 @@ def _ask(args: argparse.Namespace) -> dict[str, Answer]:
         return engine.ask_each(query, cameras)
 
 
-def camera_names(clips: Sequence[str]) -> dict[str, str]:
-    """A name for each clip: of a single one always the same, else what its file is called, numbered where that is
-    taken."""
-    if len(clips) == 1:
-        return {CAMERA: clips[0]}
-    names: dict[str, str] = {}
-    for clip in clips:
-        stem = Path(clip).stem or CAMERA
-        numbered = (f"{stem}-{number}" for number in itertools.count(2))
-        names[next(each for each in itertools.chain([stem], numbered) if each not in names)] = clip
+def named_cameras(clips: Sequence[str], topics: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Name -> clip and topic of each camera, every topic of every clip; no topics: "", a clip's only camera.
+
+    A single one has always the same name, else it is called as its topic is, or its file and its topic where there are
+    several files, numbered where that is taken.
+    """
+    cameras = list(itertools.product(clips, topics or [""]))
+    if len(cameras) == 1:
+        return {CAMERA: cameras[0]}
+    names: dict[str, tuple[str, str]] = {}
+    for clip, topic in cameras:
+        called = topic if len(clips) == 1 else (Path(clip).stem or CAMERA) + topic
+        numbered = (f"{called}-{number}" for number in itertools.count(2))
+        names[next(each for each in itertools.chain([called], numbered) if each not in names)] = clip, topic
     return names
 
 

@@ -20,6 +20,7 @@ from magno.runtime.inspection import Tally, picture_facts
 from magno.runtime.inspection_dump import DumpError, VectorDump, written_aside
 from magno.runtime.inspection_overlay import VIDEO_STRETCH, draw_motion, png_from_rgb
 from magno.runtime.inspection_report import Inspected, as_json, as_lines
+from magno.runtime.topic_flag import add_topic
 from magno.runtime.units import CodecFrame, MagnoError
 
 PICTURE_PX = 128  # as small models take them, so that the cost is what a robot pays
@@ -37,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="video file; raw H.264 as *.h264, or - for standard input; a camera's url, such as rtsp:// or v4l2://",
+        help="video file or bag; raw H.264 as *.h264, or - for standard input; a camera's url, such as rtsp:// or v4l2://",
     )
+    add_topic(parser)
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="only the first N seconds of it; of a camera: 10"
     )
@@ -112,6 +114,7 @@ def request_of(args: argparse.Namespace, picture_px: int, *, keyframes_only: boo
         keyframes_only=keyframes_only,
         rate=args.rate,
         b_frames=args.b_frames,
+        topic=args.topic,
     )
 
 

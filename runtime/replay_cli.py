@@ -15,6 +15,7 @@ from magno.runtime.cadence import WINDOWS
 from magno.runtime.camera.request import B_FRAMES
 from magno.runtime.config import OPEN, EngineConfig
 from magno.runtime.replay import Replayed, parse_asked, replay
+from magno.runtime.topic_flag import add_topic
 from magno.runtime.trace_file import decision, first_difference, read_decisions, write_lines, write_perfetto
 from magno.runtime.units import MagnoError
 
@@ -25,7 +26,7 @@ DEADLINE_MS = 5000.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` reads."""
     parser.add_argument("clip", metavar="CLIP", help="video file (H.264 or MPEG-4 Part 2) or bag (*.mcap)")
-    parser.add_argument("--topic", default="", metavar="NAME", help="of a bag with several cameras")
+    add_topic(parser)
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--ask", action="append", default=[], metavar="QUESTION@SECONDS", help="may be given again"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.runtime.ask import camera_names
+from magno.runtime.ask import named_cameras
 
 KEYS = {
     "text",
@@ -83,13 +83,20 @@ def test_one_bad_clip_of_several_is_one_sentence(tiny_bundle: Path, clips: Path)
 
 
 def test_clips_of_one_name_have_names_of_their_own() -> None:
-    assert camera_names(["a/x.mp4", "b/x.mp4", "x-2.mp4", "c/x.avi"]) == {
-        "x": "a/x.mp4",
-        "x-2": "b/x.mp4",
-        "x-2-2": "x-2.mp4",
-        "x-3": "c/x.avi",
+    assert named_cameras(["a/x.mp4", "b/x.mp4", "x-2.mp4", "c/x.avi"], []) == {
+        "x": ("a/x.mp4", ""),
+        "x-2": ("b/x.mp4", ""),
+        "x-2-2": ("x-2.mp4", ""),
+        "x-3": ("c/x.avi", ""),
     }
-    assert camera_names(["x.mp4"]) == {"clip": "x.mp4"}
+    assert named_cameras(["x.mp4"], []) == {"clip": ("x.mp4", "")}
+
+
+def test_topics_are_called_as_they_are() -> None:
+    assert named_cameras(["x.mcap"], ["/a"]) == {"clip": ("x.mcap", "/a")}
+    assert named_cameras(["x.mcap"], ["/a", "/b"]) == {"/a": ("x.mcap", "/a"), "/b": ("x.mcap", "/b")}
+    both = {"x/a": ("x.mcap", "/a"), "y/a": ("y.mcap", "/a")}
+    assert named_cameras(["x.mcap", "y.mcap"], ["/a"]) == both
 
 
 def test_ask_tells_a_person(tiny_bundle: Path, clips: Path) -> None:

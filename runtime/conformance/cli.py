@@ -67,7 +67,13 @@ def _suite(args: argparse.Namespace) -> tuple[list[Verdict], dict[str, object]]:
 def _photometric(args: argparse.Namespace) -> tuple[list[Verdict], dict[str, object]]:
     until_s = SECONDS if args.seconds is None else args.seconds
     request = CameraRequest(
-        args.source, PICTURE_PX, "fast", until_s=until_s, rate=args.rate, b_frames=args.b_frames
+        args.source,
+        PICTURE_PX,
+        "fast",
+        until_s=until_s,
+        rate=args.rate,
+        b_frames=args.b_frames,
+        topic=args.topic,
     )
     photometer, pictures = Photometer(), 0
     with CameraReader(request) as reader, Console(stderr=True).status("looking") as status:
