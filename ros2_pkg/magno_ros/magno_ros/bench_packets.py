@@ -8,7 +8,6 @@ import uuid
 
 import rclpy
 from rclpy.context import Context
-from rclpy.executors import MultiThreadedExecutor
 from rclpy.node import Node
 
 from magno.runtime.camera.process.reader import CameraReader
@@ -16,6 +15,7 @@ from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraRequest
 from magno_ros.bench_peer import Peer
 from magno_ros.parameters import CameraConfig
+from magno_ros.taker import Taker
 from magno_ros.topics import TopicCamera
 
 PICTURE_PX = 224  # the small picture of a CodecFrame, as a usual model wants it
@@ -39,32 +39,30 @@ def packet_delays_ms(pictures: int) -> list[float]:
     context = Context()
     rclpy.init(context=context)
     node = Node("bench_magno", context=context)
-    executor = MultiThreadedExecutor(4, context=context)
-    executor.add_node(node)
-    spinner = threading.Thread(target=executor.spin, daemon=True)
-    camera = TopicCamera(node, front, "bench", CameraConfig(topic=topic))  # type: ignore[arg-type]
+    taker = Taker(node, lambda fault: node.get_logger().error(repr(fault)))
+    camera = TopicCamera(node, taker, front, "bench", CameraConfig(topic=topic))  # type: ignore[arg-type]
     peer = Peer("publish", topic, str(pictures))
     try:
         peer.wait_ready()
-        spinner.start()
+        taker.start()
         with CameraReader(CameraRequest("units://", PICTURE_PX), front.units) as reader:
             reader.opened()
-            taker = threading.Thread(target=_take, args=(reader, arrivals), daemon=True)
-            taker.start()
+            hearer = threading.Thread(target=_hear, args=(reader, arrivals), daemon=True)
+            hearer.start()
             peer.begin()
             stamps = peer.result() or ()
             time.sleep(0.5)  # for what is on its way
             camera.close()
-            taker.join(STOP_S)
+            hearer.join(STOP_S)
     finally:
         peer.close()
-        executor.shutdown(timeout_sec=STOP_S)
+        taker.close()
         node.destroy_node()
         rclpy.try_shutdown(context=context)
     return [(arrivals[stamp_ns] - stamp_ns) / 1e6 for stamp_ns in stamps if stamp_ns in arrivals]
 
 
-def _take(reader: CameraReader, arrivals: dict[int, int]) -> None:
+def _hear(reader: CameraReader, arrivals: dict[int, int]) -> None:
     """When each frame came, nanoseconds of the wall clock, by its stamp."""
     for frame in reader.frames():
         arrivals[frame.pts_ns] = time.time_ns()

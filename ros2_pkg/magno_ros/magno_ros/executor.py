@@ -1,14 +1,14 @@
-"""An executor that runs at once what never waits, and all else in a pool of threads. Knows no question.
+"""An executor that runs callbacks in a pool of threads. Knows no question.
 
-rclpy's own multi-threaded executor hands every callback to a thread, and hands it out again and again until that thread
-has begun; under load the cores that the model needs go there. Here what never waits is run where it was found.
+rclpy's own multi-threaded executor hands a callback out again and again until its thread has begun; under load the
+cores that the model needs go there.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -23,28 +23,20 @@ MOMENT_S = 0.0002
 class NodeExecutor(Executor):
     """Add one node, spin in one thread."""
 
-    def __init__(
-        self, threads: int, quick: Collection[Any], on_fault: Callable[[BaseException], None], **options: Any
-    ) -> None:
-        """`quick` are the entities (services, action servers) whose callbacks never wait. `on_fault` hears of each
-        exception of a callback, on that callback's thread."""
+    def __init__(self, threads: int, on_fault: Callable[[BaseException], None], **options: Any) -> None:
+        """`on_fault` hears of each exception of a callback, on that callback's thread."""
         super().__init__(**options)
-        self._quick = frozenset(map(id, quick))
-        self._kept = tuple(quick)  # so that no id is another's
         self._on_fault = on_fault
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="magno-callback")
         self._given: set[Any] = set()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
-        """Find one callback that is due; run it, or have it run."""
+        """Find one callback that is due, and have it run."""
         try:
-            task, entity, _ = self.wait_for_ready_callbacks(timeout_sec)
+            task, _, _ = self.wait_for_ready_callbacks(timeout_sec)
         except (TimeoutException, ShutdownException, ExternalShutdownException):
             return
-        if id(entity) in self._quick:
-            self._run(task)
-        else:
-            self._give(task)
+        self._give(task)
 
     def create_task(self, callback: Callable[..., Any], *words: Any, **named: Any) -> Task:
         """Run it in the pool, now. rclpy would wake the spinning thread, for it to find what is known here."""

@@ -13,10 +13,12 @@ from rclpy.signals import SignalHandlerOptions
 
 from magno_ros.executor import NodeExecutor
 from magno_ros.node import MagnoNode
-from magno_ros.questions import QUESTIONS_AT_ONCE
 
-OTHER_THREADS = 4  # lifecycle, parameters, status, and one to spare
+THREADS = 4  # lifecycle, parameters, status, and one to spare
 EXECUTOR_STOP_S = 2.0
+# How long a thread may keep the interpreter from the others: Python's 5 ms are half of what a refusal may take, and the
+# engine's thread comes back from native code to wait for its turn several times a token.
+TURN_S = 0.0005
 
 
 def main(args: list[str] | None = None) -> int:
@@ -28,11 +30,12 @@ def main(args: list[str] | None = None) -> int:
         asked.set()
         stop.set()
 
+    sys.setswitchinterval(TURN_S)
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = MagnoNode()
-    executor = NodeExecutor(QUESTIONS_AT_ONCE + OTHER_THREADS, node.quick, partial(complain, node))
+    executor = NodeExecutor(THREADS, partial(complain, node))
     executor.add_node(node)
     spinner = threading.Thread(target=spin, args=(node, executor, stop), name="executor", daemon=True)
     spinner.start()

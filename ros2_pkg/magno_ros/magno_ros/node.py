@@ -37,6 +37,7 @@ from magno_ros.parameters import (
 from magno_ros.qos import STATUS_QOS
 from magno_ros.questions import Questions
 from magno_ros.standing import StandingQuestions
+from magno_ros.taker import Taker
 from magno_ros.topics import TopicCamera
 
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
@@ -78,11 +79,14 @@ class MagnoNode(LifecycleNode):
         self._timer = self.create_timer(
             self._live.status_period_s, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
-        self._questions = Questions(self, self._engine_or_reason, self._is_stamped, lambda: self._live)
-        self.quick = self._questions.quick  # see NodeExecutor
+        self._taker = Taker(self, self._complain)
+        self._questions = Questions(
+            self, self._taker, self._engine_or_reason, self._is_stamped, lambda: self._live
+        )
         self._standing = StandingQuestions(self, self._engine_or_reason, self._is_stamped)
         self._list = self.create_service(ListCameras, "~/list_cameras", self._on_list)
         guard_transitions(self)
+        self._taker.start()
 
     @told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -102,7 +106,7 @@ class MagnoNode(LifecycleNode):
         try:
             for name, camera in self._cameras.items():
                 if camera.topic:
-                    self._topics[name] = TopicCamera(self, self._engine, name, camera)
+                    self._topics[name] = TopicCamera(self, self._taker, self._engine, name, camera)
                 else:
                     self._engine.watch(
                         name, camera.url, loop=camera.loop, pace=camera.pace, transport=camera.transport
@@ -147,6 +151,7 @@ class MagnoNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         self.close_engine()
+        self._taker.close()
         self._questions.close()
         self._standing.close()
         super().destroy_node()
@@ -217,6 +222,9 @@ class MagnoNode(LifecycleNode):
         except MagnoError as fault:
             return SetParametersResult(successful=False, reason=str(fault))
         return SetParametersResult(successful=True)
+
+    def _complain(self, fault: BaseException) -> None:
+        self.get_logger().error(f"A message could not be taken: {fault!r}.")
 
     def _change(self, live: LiveConfig) -> None:
         """Take on what may be changed at any time."""

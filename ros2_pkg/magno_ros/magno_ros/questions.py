@@ -1,8 +1,8 @@
 """The Query service and the Ask action. Knows no lifecycle: asks for the engine, or hears why there is none.
 
-Callbacks never wait: a question goes to the engine as it is taken, what is refused at once is said at once, and what
-has to be waited for is waited for in a thread. So questions are bounded, by the threads; and so are the goals that were
-refused, of which rclpy keeps the result and tells the state to every client with each change of any.
+Nothing waits: a question goes to the engine on the thread that takes it, what is refused at once is said at once, and
+what the engine answers goes out from one thread of errands. So questions are bounded by their count; and so are the
+goals that were refused, of which the native server keeps the result and tells the state to every client.
 """
 
 from __future__ import annotations
@@ -11,34 +11,29 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from magno_interfaces.action import Ask
 from magno_interfaces.srv import Query
-from rclpy.action import CancelResponse, GoalResponse
-from rclpy.action.server import ServerGoalHandle
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
 from magno.runtime.engine import Engine
+from magno.runtime.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.units import Query as Question
 from magno_ros.conversions import AnswerMessage, QuestionMessage, fill_answer, query_from_message
 from magno_ros.doomed import Doomed
-from magno_ros.eager_action import EagerActionServer
-from magno_ros.later import Later, responds_later
+from magno_ros.errands import Errands
+from magno_ros.goals import Goal, GoalEvent, GoalServer
 from magno_ros.live import LiveConfig
 from magno_ros.qos import FEEDBACK_QOS, QUESTIONS_QOS
+from magno_ros.taker import TakenService, Taker
 
 QUESTIONS_AT_ONCE = 32
 GRACE_S = 2.0  # beyond its deadline, before the engine is taken for stuck
 RESULT_KEPT_S = 10
 REFUSALS_KEPT = 64  # goals of the last RESULT_KEPT_S that ended at once; beyond them goals are rejected
-ACCEPTED_WITHIN_S = 1.0
-CANCEL_SEEN_S = 1.0
 BUSY = Answer(
     "",
     Outcome.REFUSED,
@@ -53,157 +48,119 @@ class Questions:
     def __init__(
         self,
         node: Node,
+        taker: Taker,
         engine_or_reason: Callable[[], Engine | str],
         stamped: Callable[[str], bool],
         live: Callable[[], LiveConfig],
     ) -> None:
         """`stamped` tells whether the times of a camera's stream are its pictures' stamps; `live` the parameters as
         they are now."""
-        self._node, self._stamped, self._live = node, stamped, live
+        self._node, self._taker, self._stamped, self._live = node, taker, stamped, live
         self._engine_or_reason = engine_or_reason
         self._free = threading.BoundedSemaphore(QUESTIONS_AT_ONCE)
-        self._waiters = ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="magno-query")
-        self._begun: dict[int, Begun] = {}  # by its message's id, between a goal's coming and its acceptance
-        self._asked: dict[bytes, Asked] = {}
+        self._errands = Errands("magno-answers", self._complain)
         self._refused_s: deque[float] = deque()
         self._doomed = Doomed()
-        group = MutuallyExclusiveCallbackGroup()  # also under an executor of several threads
         self._service = node.create_service(
-            Query, "~/query", self._on_query, callback_group=group, qos_profile=QUESTIONS_QOS
+            Query,
+            "~/query",
+            lambda request, response: response,  # the taker's is called in its place
+            callback_group=taker.group,
+            qos_profile=QUESTIONS_QOS,
         )
-        responds_later(self._service)
-        self._action = EagerActionServer(
+        self._action = GoalServer(
             node,
             Ask,
             "~/ask",
             self._on_goal,
-            callback_group=group,
-            decide=self._on_goal_asked,
-            handle_accepted_callback=self._on_accepted,
-            cancel_callback=self._on_cancel,
-            goal_service_qos_profile=QUESTIONS_QOS,
-            result_service_qos_profile=QUESTIONS_QOS,
-            cancel_service_qos_profile=QUESTIONS_QOS,
-            feedback_pub_qos_profile=FEEDBACK_QOS,
-            result_timeout=RESULT_KEPT_S,
+            self._errands,
+            services_qos=QUESTIONS_QOS,
+            feedback_qos=FEEDBACK_QOS,
+            kept_s=RESULT_KEPT_S,
         )
-        self.quick = (self._service, self._action)  # their callbacks never wait
+        taker.add(TakenService(self._service, self._on_query))
+        taker.add(self._action)
 
     def close(self) -> None:
-        self._action.destroy()
+        """The taker must have been closed, and the engine: answers that wait go out."""
+        self._errands.close()
+        self._action.close()
         self._node.destroy_service(self._service)
-        self._waiters.shutdown(wait=False)
 
-    # The service
+    # On the taker's thread
 
-    def _on_query(self, request: Query.Request, response: Query.Response) -> Query.Response | Later:
-        asked, question = Asked(), self._question(request)
-        self._begin(question, asked)
-        if asked.answer is not None:
-            return self._fill(response, question, asked.answer)
-        later = Later()
-        self._waiters.submit(self._respond, later, response, question, asked)
-        return later
+    def _on_query(self, request: Query.Request, respond: Callable[[Query.Response], None]) -> None:
+        question = self._question(request)
 
-    def _respond(self, later: Later, response: Query.Response, question: Question, asked: Asked) -> None:
-        answer = self._wait(question, asked)
-        try:
-            later.give(self._fill(response, question, answer))
-        except Exception as fault:  # the client has gone, or the node goes
-            self._node.get_logger().warning(f"A response could not be sent: {fault!r}.")
+        def give(answer: Answer) -> None:
+            respond(self._fill(Query.Response(), question, answer))
 
-    # The action
+        begun = self._begin(question, None)
+        if isinstance(begun, Answer):
+            give(begun)
+        else:
+            self._expect(begun, give)
 
-    def _on_goal_asked(self, message: Ask.Goal) -> GoalResponse:
+    def _on_goal(self, message: Ask.Goal) -> Callable[[Goal], None] | None:
         """Reject only what is refused while enough refusals are remembered: else its result says why."""
         now_s = time.monotonic()
-        self._forget(now_s)
-        asked, question = Asked(), self._question(message)
-        message.question = ""  # rclpy keeps the message with the result: it may be a million characters
-        self._begin(question, asked)
-        if asked.answer is not None:
-            if len(self._refused_s) >= REFUSALS_KEPT:
-                return GoalResponse.REJECT
-            self._refused_s.append(now_s)
-        self._begun[id(message)] = Begun(message, question, asked, now_s)
-        return GoalResponse.ACCEPT
-
-    def _forget(self, now_s: float) -> None:
-        """What is old: refusals whose result rclpy has let go of, and goals whose client went before the acceptance."""
         while self._refused_s and self._refused_s[0] < now_s - RESULT_KEPT_S:
             self._refused_s.popleft()
-        for key in [key for key, one in self._begun.items() if one.at_s < now_s - ACCEPTED_WITHIN_S]:
-            lost = self._begun.pop(key, None)
-            if lost is not None and lost.asked.answer is None:
-                lost.asked.cancel()
-                self._free.release()
+        question, telling = self._question(message), Telling(self._errands)
+        begun = self._begin(question, telling.tell)
+        if isinstance(begun, Answer):
+            if len(self._refused_s) >= REFUSALS_KEPT:
+                return None
+            self._refused_s.append(now_s)
+            return lambda goal: self._end(goal, question, begun)
 
-    def _on_accepted(self, goal: ServerGoalHandle) -> None:
-        now_s = time.monotonic()
-        begun = self._begun.pop(id(goal.request), None)
-        if begun is None:  # the executor had no time for it
-            begun = Begun(goal.request, Question(""), Asked(), now_s)
-            begun.asked.answer = _failed("The goal was accepted too late to be asked; ask again.", now_s)
-        begun.asked.goal = goal
-        self._asked[bytes(goal.goal_id.uuid)] = begun.asked
-        goal.execute(lambda goal: self._on_goal(goal, begun))
+        def begin(goal: Goal) -> None:
+            telling.goal, goal.cancel = goal, begun.cancel
+            self._expect(begun, partial(self._end, goal, question))
 
-    def _on_goal(self, goal: ServerGoalHandle, begun: Begun) -> Ask.Result:
-        asked = begun.asked
-        try:
-            answer = asked.answer or self._wait(begun.question, asked)
-        finally:
-            self._asked.pop(bytes(goal.goal_id.uuid), None)
-        result = self._fill(Ask.Result(), begun.question, answer)
-        if asked.cancelled and answer.outcome is not Outcome.COMPLETE and _seen_as_cancelled(goal):
-            goal.canceled()
-        elif answer.outcome in (Outcome.COMPLETE, Outcome.PARTIAL):
-            goal.succeed()
-        else:
-            goal.abort()
-        return result
+        return begin
 
-    def _on_cancel(self, goal: ServerGoalHandle) -> CancelResponse:
-        asked = self._asked.get(bytes(goal.goal_id.uuid))
-        if asked is not None:
-            asked.cancel()
-        return CancelResponse.ACCEPT
-
-    # Both
-
-    def _begin(self, question: Question, asked: Asked) -> None:
-        """Ask the engine. Afterwards `asked` has its answer, or one of the places. Never raises, never waits."""
+    def _begin(self, question: Question, on_text: Callable[[str], None] | None) -> Answer | Ticket:
+        """Ask the engine: the answer, where it is there at once, or the ticket that has one of the places. Never
+        raises, never waits."""
         began_s = time.monotonic()
-        asked.answer = self._doomed.answer(question, began_s)
-        if asked.answer is None and not self._free.acquire(blocking=False):
-            asked.answer = BUSY
-        if asked.answer is not None:
-            return
+        known = self._doomed.answer(question, began_s)
+        if known is not None:
+            return known
+        if not self._free.acquire(blocking=False):
+            return BUSY
+        begun = self._submit(question, on_text, began_s)
+        if isinstance(begun, Ticket) and begun.done:
+            begun = begun.result(0.0)
+        if isinstance(begun, Answer):
+            self._free.release()
+            self._doomed.heed(question, begun, began_s)
+        return begun
+
+    def _submit(
+        self, question: Question, on_text: Callable[[str], None] | None, began_s: float
+    ) -> Answer | Ticket:
         try:
             engine = self._engine_or_reason()
             if isinstance(engine, str):
-                asked.answer = Answer("", Outcome.REFUSED, engine)
-            else:
-                asked.hold(engine.submit(question, on_text=asked.tell))
+                return Answer("", Outcome.REFUSED, engine)
+            return engine.submit(question, on_text=on_text)
         except MagnoError as fault:
-            asked.answer = _failed(str(fault), began_s)
+            return _failed(str(fault), began_s)
         except Exception as fault:  # a question never takes the node with it
             self._node.get_logger().error(f"A question failed unexpectedly: {fault!r}.")
-            asked.answer = _failed(f"Unexpected fault: {fault!r}; the node's log may say more.", began_s)
-        if asked.answer is not None:
-            self._free.release()
-            self._doomed.heed(question, asked.answer, began_s)
+            return _failed(f"Unexpected fault: {fault!r}; the node's log may say more.", began_s)
 
-    def _wait(self, question: Question, asked: Asked) -> Answer:
-        """The engine's answer, or in its place why there is none; gives the place back. Never raises."""
-        began_s = time.monotonic()
-        try:
-            return asked.wait(max(0.0, question.deadline_ms / 1e3) + GRACE_S)
-        except TimeoutError:
-            asked.cancel()
-            return _failed("The engine gave no outcome in time; configure the node anew.", began_s)
-        finally:
-            self._free.release()
+    def _expect(self, ticket: Ticket, give: Callable[[Answer], None]) -> None:
+        """Have its answer given, or in its place why there is none; then the place is free."""
+        expected = Expected(ticket, give, self._free.release)
+        ticket.when_done(lambda answer: self._errands.soon(partial(expected.come, answer)))
+        self._errands.later(max(0.0, ticket.query.deadline_ms / 1e3) + GRACE_S, expected.stay_away)
+
+    # On any
+
+    def _end(self, goal: Goal, question: Question, answer: Answer) -> None:
+        goal.end(how_it_ends(answer.outcome, goal.is_cancelled), self._fill(Ask.Result(), question, answer))
 
     def _question(self, message: QuestionMessage) -> Question:
         ros_now_ns = self._node.get_clock().now().nanoseconds
@@ -214,60 +171,50 @@ class Questions:
         filled: AnswerMessage = fill_answer(message, answer, ros_now_ns, time.monotonic_ns(), stamped=stamped)
         return filled
 
+    def _complain(self, fault: BaseException) -> None:
+        self._node.get_logger().warning(f"An answer could not be sent: {fault!r}.")
 
-class Asked:
-    """A question under way: its answer, or the ticket that will have it. Cancel and text come from other threads."""
 
-    def __init__(self) -> None:
-        self.answer: Answer | None = None  # where it was there at once
-        self.goal: ServerGoalHandle | None = None
-        self.cancelled = False
-        self._ticket: Any = None
-        self._lock = threading.Lock()
+class Expected:
+    """A question that has one of the places, and waits for its answer. For one thread, that of errands."""
+
+    def __init__(self, ticket: Ticket, give: Callable[[Answer], None], free: Callable[[], None]) -> None:
+        self._ticket, self._give, self._free = ticket, give, free
+        self._began_s = time.monotonic()
+        self._is_over = False
+
+    def come(self, answer: Answer) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._free()
+        self._give(answer)
+
+    def stay_away(self) -> None:
+        if not self._is_over:
+            self._ticket.cancel()
+            self.come(_failed("The engine gave no outcome in time; configure the node anew.", self._began_s))
+
+
+class Telling:
+    """The text so far of a goal, published by errands: the engine's thread is not to pay for it."""
+
+    def __init__(self, errands: Errands) -> None:
+        self._errands = errands
         self._pieces = 0
-
-    def hold(self, ticket: Any) -> None:
-        with self._lock:
-            self._ticket = ticket
-        if ticket.done:
-            self.answer = ticket.result(0.0)
-
-    def wait(self, timeout_s: float) -> Answer:
-        """Raises TimeoutError."""
-        answer: Answer = self._ticket.result(timeout_s=timeout_s)
-        return answer
-
-    def cancel(self) -> None:
-        with self._lock:
-            self.cancelled = True
-            ticket = self._ticket
-        if ticket is not None:
-            ticket.cancel()
+        self.goal: Goal | None = None  # once it is accepted
 
     def tell(self, text: str) -> None:
-        """Publish the text so far; the engine's thread is not to pay for a client that has gone."""
         self._pieces += 1
         if self.goal is not None:
-            with suppress(Exception):
-                self.goal.publish_feedback(Ask.Feedback(text=text, tokens=self._pieces))
+            feedback = partial(Ask.Feedback, text=text, tokens=self._pieces)
+            self._errands.soon(lambda goal=self.goal: goal.tell(feedback()))
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A goal that the engine has, and rclpy has not accepted yet."""
-
-    message: Ask.Goal
-    question: Question
-    asked: Asked
-    at_s: float  # monotonic
-
-
-def _seen_as_cancelled(goal: ServerGoalHandle) -> bool:
-    """rclpy moves a goal to canceling only after its cancel callback has returned: wait for that, bounded."""
-    until = time.monotonic() + CANCEL_SEEN_S
-    while not goal.is_cancel_requested and time.monotonic() < until:
-        time.sleep(0.001)
-    return bool(goal.is_cancel_requested)
+def how_it_ends(outcome: Outcome, is_cancelled: bool) -> GoalEvent:
+    if is_cancelled and outcome is not Outcome.COMPLETE:
+        return GoalEvent.CANCELED
+    return GoalEvent.SUCCEED if outcome in (Outcome.COMPLETE, Outcome.PARTIAL) else GoalEvent.ABORT
 
 
 def _failed(reason: str, began_s: float) -> Answer:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
@@ -23,6 +22,7 @@ from magno.runtime.clock import NS_PER_S
 from magno.runtime.engine import Engine
 from magno.runtime.units import AccessUnit, MagnoError
 from magno_ros.parameters import CameraConfig, ParameterError
+from magno_ros.taker import TakenTopic, Taker
 
 # Best effort is what both kinds of publishers are compatible with. What is lost on the way breaks the chain.
 DEPTH = 64  # a GOP of packets that come at once, after a key picture of several datagrams
@@ -33,11 +33,11 @@ COMPLAIN_S = 10.0
 class TopicCamera:
     """One camera's subscription, and the queue that the engine takes from. `close` ends both."""
 
-    def __init__(self, node: Node, engine: Engine, name: str, config: CameraConfig) -> None:
+    def __init__(self, node: Node, taker: Taker, engine: Engine, name: str, config: CameraConfig) -> None:
         """Raises MagnoError."""
-        self._node, self._name, self._config = node, name, config
+        self._node, self._taker, self._name, self._config = node, taker, name, config
         kind = message_class(config.type)
-        self._take = self._taker(engine)
+        self._hand_on = self._handing_on(engine)
         reliability = ReliabilityPolicy.RELIABLE if config.reliable else ReliabilityPolicy.BEST_EFFORT
         self._subscription = node.create_subscription(
             kind,
@@ -49,15 +49,18 @@ class TopicCamera:
                 reliability=reliability,
                 durability=DurabilityPolicy.VOLATILE,
             ),
-            callback_group=MutuallyExclusiveCallbackGroup(),
+            callback_group=taker.group,
         )
+        self._taken = TakenTopic(self._subscription)
+        taker.add(self._taken)
 
     def close(self) -> None:
         """No more is taken. The engine's camera is the caller's to unwatch."""
+        self._taker.remove(self._taken)
         self._node.destroy_subscription(self._subscription)
         self._queue.close()
 
-    def _taker(self, engine: Engine) -> Callable[[Any, int], object]:
+    def _handing_on(self, engine: Engine) -> Callable[[Any, int], object]:
         self._queue: UnitQueue | NewestPictures
         read = reader_of(self._config.type, self._config.format)
         if is_h264(self._config.type, self._config.format):
@@ -77,7 +80,7 @@ class TopicCamera:
     def _on_message(self, message: Any) -> None:
         stamp_ns = stamp_ns_of(message) or self._node.get_clock().now().nanoseconds
         try:
-            self._take(message, stamp_ns)
+            self._hand_on(message, stamp_ns)
         except MagnoError as fault:
             self._complain(str(fault))
         except Exception as fault:  # a stranger's message never takes the node with it
