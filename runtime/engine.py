@@ -155,11 +155,12 @@ class Engine:
         return units
 
     def watch_pictures(self, name: str, rate: float | None = None) -> NewestPictures:
-        """Watch pictures (RGB or grey arrays) that the caller puts into the queue, until it closes it or `unwatch`.
+        """Watch pictures (RGB or grey arrays, or JPEGs) that the caller puts into the queue, until it closes it or
+        `unwatch`.
 
-        They are encoded for their motion, in the camera's own process. `put` never waits; of pictures that the
-        camera cannot take, the newest win. Their size may change; `rate` is told to whoever asks, no more. Raises
-        MagnoError as `watch` does.
+        They are decoded, and encoded for their motion, in the camera's own process. `put` never waits; of pictures
+        that the camera cannot take, the newest win. Their size may change; `rate` is told to whoever asks, no more.
+        Raises MagnoError as `watch` does.
         """
         pictures = NewestPictures(self._clock)
         self._cameras.add(name, CameraRequest("pictures://", self.spec.codec.image_px, rate=rate), pictures)

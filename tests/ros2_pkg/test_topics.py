@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,16 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from magno.runtime.camera.encode import PictureEncoder
 from magno.runtime.camera.topic.messages import TOPIC_TYPES, format_of
-from magno.runtime.camera.topic.pictures import Jpeg, PictureError, pixels_of
+from magno.runtime.camera.topic.pictures import PictureError, pixels_of
+from magno.runtime.camera.topic.pictures import jpeg_of as jpeg_of_message
 from magno_ros.conversions import time_from_ns
 from magno_ros.parameters import CameraConfig, ParameterError
 from magno_ros.topics import message_class
+from tests.jpegs import jpeg_of
 from tests.ros2_pkg.robot import QUESTION, SOON_S, Robot, robot, until
 
 RATE = 15
-PICTURES = 40
+PICTURES, GOP_PICTURES = 40, 8
 Coded = Callable[[np.ndarray, Time], Any]
 
 
@@ -46,32 +48,43 @@ def pictures(clips: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(width=320, height=240, format="rgb24") for frame in frames]
 
 
+class Encoder:
+    """With a GOP of half a second, as robots' cameras have: who comes late does not wait long for an IDR."""
+
+    def __init__(self) -> None:
+        self._encoder, self._pictures = PictureEncoder(), 0
+
+    def encode(self, picture: np.ndarray) -> bytes:
+        if self._pictures % GOP_PICTURES == 0:
+            self._encoder = PictureEncoder()
+        self._pictures += 1
+        return self._encoder.encode(picture, 0, 0).data
+
+
 def h264() -> Coded:
-    encoder = PictureEncoder()
+    encoder = Encoder()
 
     def coded(picture: np.ndarray, stamp: Time) -> Any:
         message = CompressedImage(format="h264")
         message.header.stamp = stamp
-        message.data = encoder.encode(picture, 0, 0).data
+        message.data = encoder.encode(picture)
         return message
 
     return coded
 
 
 def foxglove() -> Coded:
-    encoder, kind = PictureEncoder(), message_class("foxglove_msgs/msg/CompressedVideo")
-    return lambda picture, stamp: kind(
-        timestamp=stamp, format="h264", data=encoder.encode(picture, 0, 0).data
-    )
+    encoder, kind = Encoder(), message_class("foxglove_msgs/msg/CompressedVideo")
+    return lambda picture, stamp: kind(timestamp=stamp, format="h264", data=encoder.encode(picture))
 
 
 def ffmpeg() -> Coded:
-    encoder, kind = PictureEncoder(), message_class("ffmpeg_image_transport_msgs/msg/FFMPEGPacket")
+    encoder, kind = Encoder(), message_class("ffmpeg_image_transport_msgs/msg/FFMPEGPacket")
 
     def coded(picture: np.ndarray, stamp: Time) -> Any:
         message = kind(encoding="h264;yuv420p;bgr8;bgr8", width=320, height=240)
         message.header.stamp = stamp
-        message.data = encoder.encode(picture, 0, 0).data
+        message.data = encoder.encode(picture)
         return message
 
     return coded
@@ -86,6 +99,19 @@ def jpeg() -> Coded:
     return coded
 
 
+def damaged_jpeg() -> Coded:
+    """Every other one."""
+    intact, numbers = jpeg(), itertools.count()
+
+    def coded(picture: np.ndarray, stamp: Time) -> Any:
+        message = intact(picture, stamp)
+        if next(numbers) % 2:
+            message.data = bytes(message.data[:2]) + bytes(400)
+        return message
+
+    return coded
+
+
 def bgr() -> Coded:
     def coded(picture: np.ndarray, stamp: Time) -> Any:
         height, width, _ = picture.shape
@@ -94,14 +120,6 @@ def bgr() -> Coded:
         return message
 
     return coded
-
-
-def jpeg_of(picture: np.ndarray) -> bytes:
-    context = av.CodecContext.create("mjpeg", "w")
-    context.width, context.height, context.pix_fmt = picture.shape[1], picture.shape[0], "yuvj420p"
-    context.time_base = Fraction(1, RATE)
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuvj420p")
-    return b"".join(map(bytes, [*context.encode(frame), *context.encode(None)]))
 
 
 class Camera:
@@ -233,13 +251,20 @@ def test_what_is_no_image_is_a_sentence(message: Image) -> None:
         pixels_of(message)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8" + bytes(400), b"GIF89a"])
-def test_what_is_no_jpeg_is_a_sentence_and_the_next_one_is_decoded(data: bytes) -> None:
-    decoder = Jpeg()
-    with pytest.raises(PictureError, match="wants a JPEG"):
-        decoder.pixels(CompressedImage(format="jpeg", data=data))
-    grey = np.full((32, 48, 3), 128, np.uint8)
-    assert abs(int(decoder.pixels(CompressedImage(format="jpeg", data=jpeg_of(grey))).mean()) - 128) < 4
+@pytest.mark.parametrize("data", [b"", b"GIF89a"])
+def test_what_does_not_begin_as_a_jpeg_is_a_sentence(data: bytes) -> None:
+    with pytest.raises(PictureError, match=r"^wants a JPEG .*found"):
+        jpeg_of_message(CompressedImage(format="jpeg", data=data))
+
+
+def test_a_jpeg_that_cannot_be_decoded_is_told_by_the_camera_s_process_and_harms_nothing(
+    tiny_bundle: Path, tmp_path: Path, pictures: list[np.ndarray]
+) -> None:
+    KINDS["damaged"] = (damaged_jpeg, TOPIC_TYPES[0], {"front__format": "jpeg"})
+    with watched("damaged", tiny_bundle, tmp_path, pictures) as (started, _):
+        until(lambda: "A picture wants a JPEG, found" in started.node.log_text())
+        started.wait_for_pictures("front")  # every other one is whole
+        assert "a message of" not in started.node.log_text()  # the node itself has found no fault
 
 
 def test_a_package_that_is_not_installed_is_named() -> None:

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.encode import PictureEncoder
 from magno.runtime.camera.handed import from_first_anchor
-from magno.runtime.camera.process.picture_queue import MAX_TIME_NS, fault_of
+from magno.runtime.camera.jpeg import JpegDecoder
+from magno.runtime.camera.process.picture_queue import MAX_TIME_NS, Jpeg, fault_of
 from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.topic.mcap_file import McapFile
@@ -83,9 +86,10 @@ class BagSource:
                 shown_ns = pts_ns
                 yield encoder.encode(coded, pts_ns, self._clock.now_ns())
 
-    def _taken(self) -> Iterator[tuple[int, Coded]]:
+    def _taken(self) -> Iterator[tuple[int, bytes | np.ndarray]]:
         """Each message's time from the first one on, in nanoseconds, and what it holds; when that time has come."""
         read: Callable[[object], Coded] | None = None
+        decoder = JpegDecoder()
         first_ns, began_ns, until_ns = None, self._clock.now_ns(), until_ns_of(self._request)
         for recorded_ns, message in self._bag.messages(self._topic):
             try:
@@ -93,6 +97,7 @@ class BagSource:
                 if read is None:
                     read = reader_of(self._type, H264 if self._type == IMAGE else found_format(message))
                 coded = read(message)
+                taken = decoder.pixels(coded) if isinstance(coded, Jpeg) else coded
             except MagnoError as fault:
                 raise CameraError(f"A message of {self._topic} {fault}") from fault
             except Exception as fault:  # fields of other types than their names promise
@@ -103,7 +108,7 @@ class BagSource:
                 return
             if self._request.pace == "live":
                 self._clock.sleep_until_ns(began_ns + pts_ns)
-            yield pts_ns, coded
+            yield pts_ns, taken
 
 
 def until_ns_of(request: CameraRequest) -> int | None:

@@ -10,11 +10,12 @@ from typing import cast
 
 import numpy as np
 
+from magno.runtime.camera.process.picture_queue import JPEG_START, Jpeg
 from magno.runtime.camera.topic.pictures import (
     CodedMessage,
     ImageMessage,
-    Jpeg,
     PictureError,
+    jpeg_of,
     pixels_of,
 )
 from magno.runtime.clock import NS_PER_S
@@ -28,9 +29,9 @@ TOPIC_TYPES = (
 )
 H264, JPEG = "h264", "jpeg"
 FORMATS = (H264, JPEG)
-JPEG_START = b"\xff\xd8"
 
-Coded = bytes | np.ndarray  # an H.264 access unit in annex B, or (H, W, 3) uint8 RGB or (H, W) uint8 grey
+# An H.264 access unit in annex B; or a picture: a JPEG, (H, W, 3) uint8 RGB or (H, W) uint8 grey.
+Coded = bytes | Jpeg | np.ndarray
 
 
 def is_h264(kind: str, told: str) -> bool:
@@ -44,8 +45,7 @@ def reader_of(kind: str, told: str) -> Callable[[object], Coded]:
         return lambda message: pixels_of(cast(ImageMessage, message))
     if told == H264:
         return unit_of
-    jpeg = Jpeg()
-    return lambda message: jpeg.pixels(cast(CodedMessage, message))
+    return lambda message: jpeg_of(cast(CodedMessage, message))
 
 
 def unit_of(message: object) -> bytes:

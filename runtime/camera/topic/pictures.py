@@ -1,14 +1,12 @@
-"""Messages with pictures -> arrays. Knows a message by its fields alone, whoever made it."""
+"""Messages with pictures -> arrays, and JPEGs as they came. Knows a message by its fields alone, whoever made it."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
-import av
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 
-from magno.runtime.camera.process.picture_queue import is_size
+from magno.runtime.camera.process.picture_queue import Jpeg, is_size, jpeg_fault
 from magno.runtime.units import MagnoError
 
 # sensor_msgs/image_encodings -> channels as they lie in memory, and how they become RGB.
@@ -21,7 +19,6 @@ ENCODINGS: dict[str, tuple[int, tuple[int, ...]]] = {
     "mono8": (1, ()),
     "8uc1": (1, ()),
 }
-MAX_JPEG_BYTES = 16 << 20
 
 
 class ImageMessage(Protocol):
@@ -61,29 +58,9 @@ def pixels_of(message: ImageMessage) -> np.ndarray:
     return rows.reshape(height, width, channels)[..., list(order)]
 
 
-class Jpeg:
-    """Decodes the JPEG pictures of one topic."""
-
-    def __init__(self) -> None:
-        self._context: VideoCodecContext | None = None
-
-    def pixels(self, message: CodedMessage) -> np.ndarray:
-        """(H, W, 3) uint8 RGB of a message. Raises PictureError."""
-        data = bytes(message.data)
-        if not data.startswith(b"\xff\xd8") or len(data) > MAX_JPEG_BYTES:
-            raise PictureError(
-                f"wants a JPEG of {MAX_JPEG_BYTES >> 20} MiB at most, found {len(data)} bytes of format "
-                f"{str(getattr(message, 'format', ''))[:40]!r}."
-            )
-        context = self._context or av.CodecContext.create("mjpeg", "r")
-        assert isinstance(context, VideoCodecContext)
-        self._context = context
-        try:
-            frames = context.decode(av.Packet(data))
-        except (av.FFmpegError, ValueError) as error:
-            self._context = None
-            raise PictureError(f"wants a JPEG, found one that cannot be decoded ({error}).") from error
-        if not frames or not is_size(frames[-1].width, frames[-1].height):
-            raise PictureError("wants a JPEG with a picture of a camera's size, found none.")
-        pixels: np.ndarray = frames[-1].to_ndarray(format="rgb24")
-        return pixels
+def jpeg_of(message: CodedMessage) -> Jpeg:
+    """A message's picture as it came, not decoded. Raises PictureError for what does not begin as a JPEG."""
+    jpeg = Jpeg(bytes(message.data))
+    if (fault := jpeg_fault(jpeg.data)) is not None:
+        raise PictureError(fault)
+    return jpeg

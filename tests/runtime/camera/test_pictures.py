@@ -16,7 +16,11 @@ from hypothesis.extra import numpy as arrays
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.process.picture_queue import (
     HEAD,
+    JPEG_HEAD,
+    JPEG_MAGIC,
     MAGIC,
+    MAX_JPEG_BYTES,
+    Jpeg,
     NewestPictures,
     Picture,
     read_picture,
@@ -29,6 +33,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import CodecFrame, Link, Outcome, Query
 from tests import synthetic
+from tests.jpegs import jpeg_of
 
 REQUEST = CameraRequest("pictures://", 16, rate=30)
 SIDES = st.integers(16, 40)
@@ -64,6 +69,16 @@ def test_pictures_come_out_of_the_pipe_as_they_went_in(
     assert (found.pts_ns, found.capture_ns) == (pts_ns, capture_ns) and read_picture(stream) is None
 
 
+@given(st.binary(max_size=80), TIMES, TIMES)
+def test_jpegs_come_out_of_the_pipe_as_they_went_in(data: bytes, pts_ns: int, capture_ns: int) -> None:
+    stream, sent = io.BytesIO(), Picture(Jpeg(data), pts_ns, capture_ns)
+    write_picture(stream, sent)
+    stream.seek(0)
+    assert read_picture(stream) == sent and read_picture(stream) is None
+    stream.seek(0)
+    assert read_picture(io.BytesIO(stream.read()[:-1])) is None  # cut short
+
+
 @given(st.binary(max_size=80))
 def test_noise_on_the_pipe_is_refused(data: bytes) -> None:
     with contextlib.suppress(CameraError):
@@ -76,6 +91,18 @@ def test_noise_on_the_pipe_is_refused(data: bytes) -> None:
 def test_sizes_on_the_pipe_are_bounded(height: int, width: int, channels: int) -> None:
     with pytest.raises(CameraError, match="garbage"):
         read_picture(io.BytesIO(HEAD.pack(MAGIC, 0, 0, height, width, channels)))
+
+
+def test_length_of_a_jpeg_on_the_pipe_is_bounded() -> None:
+    assert JPEG_HEAD.size == HEAD.size
+    with pytest.raises(CameraError, match="garbage"):
+        read_picture(io.BytesIO(JPEG_HEAD.pack(JPEG_MAGIC, 0, 0, MAX_JPEG_BYTES + 1)))
+
+
+@pytest.mark.parametrize("data", [b"", b"GIF89a", b"\xff\xd8" + bytes(MAX_JPEG_BYTES)])
+def test_what_does_not_begin_as_a_jpeg_is_refused_in_one_sentence(data: bytes) -> None:
+    with pytest.raises(CameraError, match=r"^A camera's picture wants a JPEG of 16 MiB at most, found"):
+        NewestPictures(ReplayClock()).put(Jpeg(data), 0)
 
 
 def test_newest_win_and_drops_are_counted() -> None:
@@ -173,6 +200,26 @@ def test_reader_gives_the_motion_of_pictures_and_follows_their_size() -> None:
     assert [frame.motion.link for frame in frames if frame.motion] == [Link.RESET, *[Link.OK] * 3] * 2
     assert [_median(frame) for frame in frames[1:4]] == [(8, 0)] * 3
     assert [_median(frame) for frame in frames[5:]] == [(0, 12)] * 3
+
+
+def test_jpegs_are_decoded_by_the_reader_which_leaves_out_what_is_none(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """And nobody else decodes them: what is none goes into the queue."""
+    jpegs = [Jpeg(jpeg_of(picture)) for picture in synthetic.panned((64, 48), (2, 0), 5)]
+    jpegs[2] = Jpeg(jpegs[2].data[:2] + bytes(400))
+    queue = NewestPictures(ReplayClock(), limit=len(jpegs))
+    with CameraReader(REQUEST, queue) as reader:
+        for index, jpeg in enumerate(jpegs):
+            assert queue.put(jpeg, 1000 * index)
+        queue.close()
+        reader.opened()
+        frames = list(reader.frames())
+    assert [frame.pts_ns for frame in frames] == [0, 1000, 3000, 4000]
+    assert [frame.motion.link for frame in frames if frame.motion] == [Link.RESET, *[Link.OK] * 3]
+    assert [_median(frame) for frame in frames[1:]] == [(8, 0), (16, 0), (8, 0)]
+    said = capfd.readouterr().err
+    assert said.count("A picture wants a JPEG, found") == 1 and said.count("\n") == 1
 
 
 def test_picture_that_is_left_out_breaks_no_chain() -> None:
