@@ -14,6 +14,7 @@ from magno_ros.process import NodeProcess, loopback_environment
 
 QUESTION = "Which way is the car moving?"
 SOON_S = 20.0  # a bound, not an expectation
+STATUS_S = 0.1  # that no test waits for what is told once a second
 
 
 def until(true: Callable[[], object]) -> None:
@@ -47,6 +48,7 @@ class Robot:
 @contextmanager
 def robot(folder: Path, **parameters: object) -> Iterator[Robot]:
     heard, events = list[StreamStatus](), list[Event]()
+    parameters = {"status_period_s": STATUS_S, **parameters}
     dotted = {name.replace("__", "."): value for name, value in parameters.items()}
     name = f"magno_{uuid.uuid4().hex[:8]}"
     os.environ.update(loopback_environment())  # a domain each: discovery among many takes seconds

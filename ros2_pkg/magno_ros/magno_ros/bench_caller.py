@@ -19,7 +19,7 @@ from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.node import Node
 
-from magno_ros.conversions import duration_from_ms, ms_from_duration
+from magno_ros.conversions import duration_from_ms, ms_from_duration, ns_from_time
 from magno_ros.qos import QUESTIONS_QOS
 
 DISCOVERY_S = 20.0
@@ -38,7 +38,8 @@ class Offered:
     twice: int = 0  # outcomes of what had one already
     unanswered: int = 0
     lag_ms: float = 0.0  # that the latest was asked too late: the client's own
-    # Of each that has its outcome: its code or REJECTED, milliseconds from sending to that, the engine's own
+    # Of each that has its outcome: its code or REJECTED, milliseconds from sending to that, the engine's own; of one
+    # that was rejected in place of that: from sending until the node had decided
     ends: list[tuple[int, float, float]] = field(default_factory=list)
 
 
@@ -58,7 +59,7 @@ class Caller:
         self._request = Query.Request(question=question, deadline=deadline, max_tokens=max_tokens)
         self.patience_s = deadline_ms / 1e3 + PATIENCE_S
         # What waits, by its request's number: when it was sent, and a goal's id
-        self._asked: dict[int, tuple[float, Any]] = {}
+        self._asked: dict[int, tuple[float, int, Any]] = {}  # the time of day too, in nanoseconds
         self._accepted: dict[int, float] = {}
         self._queried: dict[int, float] = {}
         self._forgotten: list[set[int]] = [set(), set(), set()]  # of each of these three
@@ -99,8 +100,8 @@ class Caller:
     def send_goal(self) -> None:
         request = Ask.Impl.SendGoalService.Request(goal=self._goal)
         request.goal_id.uuid = list(uuid.uuid4().bytes)
-        sent_s = time.monotonic()
-        self._asked[_send(self._goals, request)] = sent_s, request.goal_id
+        sent_s, sent_ns = time.monotonic(), time.time_ns()
+        self._asked[_send(self._goals, request)] = sent_s, sent_ns, request.goal_id
         self.offered.sent += 1
 
     def send_query(self) -> None:
@@ -130,9 +131,9 @@ class Caller:
         if number not in self._asked:
             self.offered.twice += number not in self._forgotten[0]
             return
-        sent_s, goal_id = self._asked.pop(number)
+        sent_s, sent_ns, goal_id = self._asked.pop(number)
         if not response.accepted:
-            self._end(REJECTED, sent_s, 0.0)
+            self._end(REJECTED, sent_s, (ns_from_time(response.stamp) - sent_ns) / 1e6)
             return
         self._accepted[_send(self._results, Ask.Impl.GetResultService.Request(goal_id=goal_id))] = sent_s
 

@@ -61,6 +61,19 @@ def active_node(args: argparse.Namespace, folder: Path, **more: Any) -> Iterator
         yield BenchNode(name, client, node.process.pid)
 
 
+@contextmanager
+def floor() -> Iterator[MagnoClient]:
+    """A client of a node that is nothing but ROS (bench_floor), in a process of its own."""
+    name = f"magno_{uuid.uuid4().hex[:8]}"
+    peer = Peer("floor", name, "0")
+    try:
+        peer.wait_ready()
+        with MagnoClient(name) as client:
+            yield client
+    finally:
+        peer.close()
+
+
 class Footprints:
     """A context manager: looks at a process again and again, on a thread of its own."""
 

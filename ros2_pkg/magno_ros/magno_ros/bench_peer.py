@@ -22,6 +22,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 
 from magno.runtime.camera.encode import PictureEncoder
+from magno_ros.bench_floor import serve
 from magno_ros.bench_loads import QUESTION, soak, storm
 from magno_ros.client import ClientError, MagnoClient
 from magno_ros.conversions import ms_from_duration, time_from_ns
@@ -60,9 +61,10 @@ class Peer:
         self._process.communicate()
 
 
-def ask(target: str, clients: int, seconds: float) -> list[tuple[float, int]]:
-    """Round trip less the engine's latency in milliseconds, and the outcome, of every question of these clients."""
-    answers: list[tuple[float, int]] = []
+def ask(target: str, clients: int, seconds: float, pause_s: float) -> list[tuple[float, int, float]]:
+    """Round trip less the engine's latency, the outcome, and that latency, of every question of these clients;
+    milliseconds. Each asks again after a pause."""
+    answers: list[tuple[float, int, float]] = []
     with ExitStack() as stack:
         owned = [stack.enter_context(MagnoClient(target)) for _ in range(clients)]
         for client in owned:
@@ -75,8 +77,9 @@ def ask(target: str, clients: int, seconds: float) -> list[tuple[float, int]]:
                 began = time.monotonic()
                 with suppress(ClientError):
                     answer = client.ask(QUESTION, deadline_s=DEADLINE_S)
-                    round_trip_ms = (time.monotonic() - began) * 1e3
-                    answers.append((round_trip_ms - ms_from_duration(answer.latency), int(answer.outcome)))
+                    round_trip_ms, own_ms = (time.monotonic() - began) * 1e3, ms_from_duration(answer.latency)
+                    answers.append((round_trip_ms - own_ms, int(answer.outcome), own_ms))
+                time.sleep(pause_s)
 
         threads = [threading.Thread(target=keep_asking, args=(client,)) for client in owned]
         for thread in threads:
@@ -129,9 +132,10 @@ def wait_to_begin() -> None:
 
 def main(words: list[str]) -> int:
     kind, target, count, *rest = words
-    limit = float(rest[0]) if rest else 0.0
+    limit, pause_s = (float(word) for word in [*rest, "0", "0"][:2])
     peers: dict[str, Callable[[], Any]] = {
-        "ask": lambda: ask(target, int(count), limit),
+        "ask": lambda: ask(target, int(count), limit, pause_s),
+        "floor": lambda: serve(target, wait_to_begin),
         "publish": lambda: publish(target, int(count)),
         "storm": lambda: storm(target, float(count), limit, wait_to_begin),
         "soak": lambda: soak(target, int(count), limit, wait_to_begin),

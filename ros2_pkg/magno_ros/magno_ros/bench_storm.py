@@ -23,7 +23,7 @@ WARM_UP = 20  # questions
 LATE_MS = 100.0
 REFUSED, FAILED = OUTCOMES[Outcome.REFUSED], OUTCOMES[Outcome.FAILED]
 
-End = tuple[int, float, float]  # of a goal: code, milliseconds until it was known, the engine's own
+End = tuple[int, float, float]  # of a goal, as bench_caller.Offered has it
 
 
 def storm_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def became(offered: dict[str, Any]) -> dict[str, Any]:
     at_once = [end for end in ends if is_refused_at_once(end)]
     admitted = [end for end in ends if not is_refused_at_once(end)]
     answered = [end for end in admitted if end[0] not in (REFUSED, FAILED)]
+    decided = [decided_ms for code, _, decided_ms in ends if code == REJECTED]
     counts = Counter(OUTCOME_NAMES.get(code, "REJECTED") for code, _, _ in ends)
     return {
         "offered_per_s": round(offered["sent"] / max(offered["seconds"], 1e-9), 1),
@@ -56,6 +57,7 @@ def became(offered: dict[str, Any]) -> dict[str, Any]:
         "client_lag_ms": round(offered["lag_ms"], 1),
         "refused_at_once": len(at_once),
         "refusal": percentiles([took_ms for _, took_ms, _ in at_once]) if at_once else None,
+        "decision": percentiles(decided) if decided else None,
         "admitted": len(admitted),
         "in_time": sum(took_ms <= GOAL_DEADLINE_MS + GRACE_MS for _, took_ms, _ in answered),
         "in_time_by_the_node": sum(own_ms <= GOAL_DEADLINE_MS + GRACE_MS for _, _, own_ms in answered),
@@ -70,8 +72,7 @@ def is_refused_at_once(end: End) -> bool:
 def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What was measured, what was wanted, what was found."""
     grown_mib = (figures["rss_most_kib"] - figures["rss_start_kib"]) / 1024
-    refusal, wanted = figures["refusal"], figures["wanted_per_s"]
-    told = "none" if refusal is None else "{p50_ms:.1f}, {p99_ms:.1f}, {max_ms:.1f} ms".format(**refusal)
+    wanted, told, decided = figures["wanted_per_s"], _spread(figures["refusal"]), _spread(figures["decision"])
     not_once = f"{figures['unanswered']} without, {figures['twice']} twice"
     in_time = (
         f"{figures['in_time']} of {figures['admitted']}, {figures['in_time_by_the_node']} by the node's clock"
@@ -84,6 +85,11 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         ),
         ("one outcome each", "all", not_once),
         (f"{figures['refused_at_once']} goals refused: p50, p99, worst", "10 ms", told),
+        ("of that until the node had decided", "", decided),
         ("admitted goals in time", "all", in_time),
         ("the node's memory, most", "+20 MiB", f"{grown_mib:+.1f} MiB"),
     ]
+
+
+def _spread(one: dict[str, float] | None) -> str:
+    return "none" if one is None else "{p50_ms:.1f}, {p99_ms:.1f}, {max_ms:.1f} ms".format(**one)
