@@ -14,21 +14,16 @@ from magno.runtime.engine import Engine
 from magno.runtime.replay import Asked, ReplayError, parse_asked, replay
 from magno.runtime.trace_file import decision, first_difference, read_decisions, write_lines
 from magno.runtime.units import Outcome, Query
-from tests.golden import BUDGET_TOKENS, CLIP, TRACE, UNTIL_S, bundle, played
+from tests.golden import BUDGET_TOKENS, CLIP, TRACE, UNTIL_S, played
 
 QUESTION = "Which way is the car moving?"
 
 
-@pytest.fixture(scope="module")
-def golden_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bundle.golden_bundle(tmp_path_factory.mktemp("golden"))
-
-
-def test_the_golden_trace_holds_twice_over(golden_bundle: Path, tmp_path: Path) -> None:
+def test_the_golden_trace_holds_twice_over(tiny_bundle: Path, tmp_path: Path) -> None:
     """Where it does not, and what was changed was meant: python -m tests.golden"""
     golden = read_decisions(TRACE)
     for name in ("one", "two"):
-        replayed = played(golden_bundle)
+        replayed = played(tiny_bundle)
         assert first_difference(golden, [decision(span) for span in replayed.spans]) is None
         write_lines(tmp_path / name, replayed.spans, 0, wall=False)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -51,10 +46,10 @@ def test_every_stage_is_in_it_and_in_order() -> None:
     assert set(question[2:-1]) == {"decode"} and len(question) == 11
 
 
-def test_an_answer_saw_what_came_before_its_moment_and_nothing_after(golden_bundle: Path) -> None:
+def test_an_answer_saw_what_came_before_its_moment_and_nothing_after(tiny_bundle: Path) -> None:
     """As `magno ask --at` does, which watches no further."""
-    config = EngineConfig(str(golden_bundle), threads=1, max_cameras=1, budget_tokens=BUDGET_TOKENS)
-    replayed = played(golden_bundle)
+    config = EngineConfig(str(tiny_bundle), threads=1, max_cameras=1, budget_tokens=BUDGET_TOKENS)
+    replayed = played(tiny_bundle)
     first = replayed.answers[0]
     with Engine.open(config) as engine:
         engine.watch("clip", str(CLIP), pace="fast", until_s=2.0)
@@ -66,10 +61,10 @@ def test_an_answer_saw_what_came_before_its_moment_and_nothing_after(golden_bund
 
 
 def test_what_differs_is_named_and_is_exit_code_3(
-    golden_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trace, perfetto = tmp_path / "trace.jsonl", tmp_path / "trace.json"
-    words = ["replay", str(CLIP), "--bundle", str(golden_bundle), "--until", "1.5", "--json"]
+    words = ["replay", str(CLIP), "--bundle", str(tiny_bundle), "--until", "1.5", "--json"]
     asked = ["--ask", f"{QUESTION}@1", "--ask", "What is at a@b?@1.2"]
     assert main([*words, *asked, "--trace", str(trace), "--perfetto", str(perfetto)]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -93,31 +88,29 @@ def test_what_differs_is_named_and_is_exit_code_3(
 
 
 @pytest.mark.parametrize("asked", ["no moment", "when@soon", "late@nan", "early@-1", "far@1e30", "@"])
-def test_a_question_wants_a_moment(
-    asked: str, golden_bundle: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_question_wants_a_moment(asked: str, tiny_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ReplayError, match="TEXT@SECONDS"):
         parse_asked(asked, 1000.0)
-    assert main(["replay", str(CLIP), "--bundle", str(golden_bundle), "--ask", asked]) == 2
+    assert main(["replay", str(CLIP), "--bundle", str(tiny_bundle), "--ask", asked]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_bad_input_is_exit_code_2(
-    golden_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = str(tmp_path / "none")
     for words in (
-        [missing, "--bundle", str(golden_bundle)],
+        [missing, "--bundle", str(tiny_bundle)],
         [str(CLIP), "--bundle", missing],
-        [str(CLIP), "--bundle", str(golden_bundle), "--compare", missing],
-        [str(CLIP), "--bundle", str(golden_bundle), "--until", "0.5", "--trace", f"{missing}/trace.jsonl"],
+        [str(CLIP), "--bundle", str(tiny_bundle), "--compare", missing],
+        [str(CLIP), "--bundle", str(tiny_bundle), "--until", "0.5", "--trace", f"{missing}/trace.jsonl"],
     ):
         assert main(["replay", *words]) == 2
         assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_bad_question_has_its_outcome_all_the_same(golden_bundle: Path) -> None:
-    config = EngineConfig(str(golden_bundle), threads=1, max_cameras=1)
+def test_a_bad_question_has_its_outcome_all_the_same(tiny_bundle: Path) -> None:
+    config = EngineConfig(str(tiny_bundle), threads=1, max_cameras=1)
     late = Asked(int(2 * UNTIL_S * 1e9), Query("asked after the end", "clip", max_tokens=2))
     empty = dataclasses.replace(late, at_ns=0, query=Query(" ", "clip"))
     replayed = replay(config, str(CLIP), [late, empty], until_s=0.5)

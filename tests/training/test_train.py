@@ -49,6 +49,9 @@ def test_moments_go_on_from_stage_to_stage_and_over_a_resumption(tmp_path: Path)
 def test_a_training_resumes_and_saves(
     tmp_path: Path, shard_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sizes = ("KEYFRAMES_A_BATCH", "WINDOWS_A_BATCH", "PAIRS_A_BATCH", "DRAWINGS", "EXAM_SAMPLES", "RETRIEVED")
+    for size in sizes:
+        monkeypatch.setattr(train, size, 20)
     folders = ["--data", str(shard_folder), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
 
     def run(token_minutes: str, minutes: str) -> list[dict[str, float | str]]:

@@ -151,9 +151,10 @@ def _refused(url: str) -> str:
     return str(caught.value)
 
 
-def test_a_server_that_says_nothing_is_given_up() -> None:
-    with _server(b"", wait=True) as port:
-        assert "found none" in _refused(f"rtsp://127.0.0.1:{port}/clip")
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magno.runtime.camera.network.rtsp_connection.SOCKET_S", 0.3)
+    with _server(b"", wait=True) as port, pytest.raises(CameraError, match=r"found none \(silence for 0.3 s"):
+        open_source(CameraRequest(f"rtsp://127.0.0.1:{port}/clip", PICTURE_PX), WallClock())
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,8 @@ def test_an_rtsp_server_that_means_ill_is_told_in_one_sentence(reply: bytes) -> 
 @pytest.mark.parametrize(
     "url", ["rtsp://", "rtsp://[", "rtsp://camera:99999/", "rtsp://camera:x/", "http://[", "udp://"]
 )
-def test_a_url_that_is_none_is_told_in_one_sentence(url: str) -> None:
+def test_a_url_that_is_none_is_told_in_one_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magno.runtime.camera.network.url.OPEN_S", 0.5)  # of datagrams from nowhere
     with pytest.raises(CameraError, match="found none"):
         open_source(CameraRequest(url, PICTURE_PX), WallClock())
 
