@@ -58,7 +58,7 @@ BENCHES = {
     ),
     "slow": (
         "magno.calibration.slow",
-        "twice and three times as slow from one moment to the next, and a jumping wall clock",
+        "twice and three times as slow from one moment to the next: questions and a camera; a jumping wall clock",
     ),
     "recall": ("magno.training.recall", "questions about what left the cache long ago, recalled and not"),
     "reconnect": (

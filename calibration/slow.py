@@ -1,5 +1,5 @@
 """A machine that is twice and three times as slow from one moment to the next, at the load that it could just bear
-before; and a wall clock that jumps.
+before; a wall clock that jumps; and a camera that the device can just bear before it becomes slower (see tiers).
 
 Each time the load goes on while the language model's steps and the encoders become slower (see slowness). Wanted: no
 answer is late from 2 s after that on; and none is, when the wall clock jumps, since nothing reads it.
@@ -22,6 +22,7 @@ from magno.calibration.load import Ask, Load, LoadError, Settlements, watching
 from magno.calibration.mix import sound
 from magno.calibration.outcomes import GRACE_MS, Asked, Bar, Outcomes, bars_as_json, bars_table
 from magno.calibration.slowness import Slowness, jumping_wall_clock, since_s
+from magno.calibration.tiers import follow
 from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -63,6 +64,8 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
             phases.append(run.slower(slowness, factor))
         say("the wall clock jumps")
         phases.append(run.jumping())
+    tiers = follow(args, FACTORS, say)
+    bars = [bar for phase in phases for bar in phase["bars"]] + tiers["bars"]
     return {
         "seconds": args.seconds,
         "load": args.load,
@@ -71,7 +74,8 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
         "long": args.long,
         "core_share": slowness.core_share,
         "phases": phases,
-        "failed": not all(bar["met"] for phase in phases for bar in phase["bars"]),
+        "tiers": tiers,
+        "failed": not all(bar["met"] for bar in bars),
     }
 
 
@@ -169,6 +173,7 @@ def report(figures: dict[str, Any]) -> Table:
         for phase in figures["phases"]
         for bar in phase["bars"]
     ]
+    bars += [{**bar, "name": f"Camera, {bar['name']}"} for bar in figures["tiers"]["bars"]]
     caption = (
         f"{' '.join(told)} What is slowed sleeps for the extra time; before that, native steps had a core for "
         f"{figures['core_share']:.0%} of theirs."

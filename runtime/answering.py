@@ -197,7 +197,9 @@ class Answering:
         return self._answer(Outcome.REFUSED, found.reason, found.retry_after_ms)
 
     def _cut(self) -> Answer:
-        return self._answer(Outcome.PARTIAL, "The deadline came before the answer's end: give it more time.")
+        most = self.ticket.query.max_tokens
+        reason = f"An answer wants up to {most} tokens, found time for {self._decoded} before its deadline: give it more."
+        return self._answer(Outcome.PARTIAL, reason)
 
     def _answer(self, outcome: Outcome, error: str = "", retry_after_ms: float | None = None) -> Answer:
         now_ns, arrival_ns = self._clock.now_ns(), self.ticket.arrival_ns

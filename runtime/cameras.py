@@ -55,6 +55,7 @@ class Cameras:
             self._config.windows,
             tracer=self._tracer,
             gate=gate,
+            peers=lambda: len(self._watchers),
         )
         with self._scheduler.wake:
             if self._closed:

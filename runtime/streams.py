@@ -76,7 +76,9 @@ class Streams:
             return None
         before = self._evicted(watcher)
         try:
-            return self._append(watcher, item)
+            ingested = self._append(watcher, item)
+            watcher.pacer.ingested(item.kind, ingested.ms)
+            return ingested
         except MagnoError as error:
             watcher.lose(item)
             log.warning("camera %s: a %s was left out: %s", watcher.name, item.kind.value, error)

@@ -37,6 +37,8 @@ class CameraStatus:
     remembered_s: float = 0.0  # so far back questions may be about: Query.ago_s
     scene_cuts: int = 0  # times that another scene was seen, or might have been: the camera came back
     past_lost: int = 0  # of its past on disk: GOPs that could not be written, files that were left out
+    tier: str = "full"  # how much of it is taken in: see tier.Tier
+    tier_changes: int = 0
 
 
 class Tally:
@@ -53,6 +55,7 @@ class Tally:
         self._told_rate = 0.0  # by the stream, pictures a second
         self._next_sequence: int | None = None
         self._arrivals: deque[int] = deque(maxlen=RATE_PICTURES)
+        self._shown: deque[tuple[int, int]] = deque(maxlen=RATE_PICTURES)  # sequence, pts_ns
         self._heard_ns = clock.now_ns()  # of the camera: that it is open, or a picture
 
     def opened(self, opened: Opened) -> None:
@@ -60,6 +63,7 @@ class Tally:
         self.state, self.error, self._told_rate = "streaming", "", opened.rate
         self._next_sequence, self._heard_ns = None, self._clock.now_ns()
         self._arrivals.clear()
+        self._shown.clear()
 
     def lost(self, error: str) -> bool:
         """The camera is gone; False: that was known."""
@@ -77,6 +81,7 @@ class Tally:
         self._next_sequence = frame.sequence + 1
         self._heard_ns = self._clock.now_ns()
         self._arrivals.append(self._heard_ns)
+        self._shown.append((frame.sequence, frame.pts_ns))
 
     def cut(self) -> None:
         """Another scene is seen, or may be."""
@@ -94,6 +99,13 @@ class Tally:
             return 0.0
         span_ns = self._clock.now_ns() - arrivals[0]
         return (len(arrivals) - 1) * NS_PER_S / span_ns if span_ns > 0 else 0.0
+
+    def shown_rate(self) -> float:
+        """Pictures a second of the stream's own time, those that were lost on their way too; 0: not known."""
+        if not self._shown:
+            return 0.0
+        (first, first_ns), (last, last_ns) = self._shown[0], self._shown[-1]
+        return (last - first) * NS_PER_S / (last_ns - first_ns) if last_ns > first_ns else 0.0
 
     def seen_state(self) -> str:
         """The state, with "silent" told from "streaming"."""

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.tally import CameraStatus
+from magno.runtime.tier import Tier
 from magno.runtime.units import Answer, Outcome
 
 SAMPLES = 60  # of motion
@@ -62,6 +63,8 @@ class View:
             "cached_tokens": status.cached_tokens,
             "budget_tokens": self.budget_tokens,
             "remembered_s": round(status.remembered_s, 2),
+            "tier": status.tier,
+            "tier_changes": status.tier_changes,
             "error": status.error,
         }
 
@@ -90,6 +93,8 @@ class View:
         state = Text(status.state, COLOURS[status.state])
         state.append(f"  {status.pictures_per_second:.1f} a second", "default")
         state.append(f"  {status.pictures_received} pictures, {status.pictures_dropped} dropped", "dim")
+        if status.tier != Tier.FULL.value:
+            state.append(f"  {status.tier}", "yellow")
         if status.error:
             state.append(f"  {status.error}", "red")
         held = status.cached_tokens / max(self.budget_tokens, 1)

@@ -21,13 +21,15 @@ from magno.runtime.camera.sources import is_live
 from magno.runtime.clock import NS_PER_S, Clock
 from magno.runtime.comeback import Restarts, Timeline
 from magno.runtime.encoder import Encoder
+from magno.runtime.encoding import encoded
 from magno.runtime.energy import motion_energy
-from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.inbox import Inbox
+from magno.runtime.pacer import Pacer
 from magno.runtime.spec import CodecSpec
 from magno.runtime.standing import Sight
 from magno.runtime.stream import Seen
 from magno.runtime.tally import CameraStatus, Tally
+from magno.runtime.tier import STRETCH, Tier
 from magno.runtime.trace import NO_TRACE, Tracer, told_of
 from magno.runtime.units import CodecFrame, Encoded, MagnoError, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
@@ -66,7 +68,9 @@ class Watcher:
         *,
         tracer: Tracer = NO_TRACE,
         gate: Gate | None = None,
+        peers: Callable[[], int] = lambda: 1,
     ) -> None:
+        """`peers`: how many cameras share the language model, this one among them."""
         # A model without windows needs no vectors, so any codec will do.
         keyframes_only = request.keyframes_only or not encoder.has_windows
         self.name, self.request, self._feed = name, replace(request, keyframes_only=keyframes_only), feed
@@ -81,6 +85,7 @@ class Watcher:
             adaptive=codec if windows == "adaptive" else None,
         )
         self._tally = Tally(clock, paced=request.pace == "live")
+        self.pacer = Pacer(codec, clock, peers, paced=request.pace == "live")
         self._timeline, self._restarts = Timeline(), Restarts()
         self._left_out = 0  # pictures that the language model could not take: counted by its owner's thread
         self._left_out_before = 0  # what `_left_out` was when the chain was last broken for it
@@ -142,6 +147,8 @@ class Watcher:
             seen.remembered_s if seen else 0.0,
             tally.cuts,
             seen.lost if seen else 0,
+            self.pacer.tier.value,
+            self.pacer.changes,
         )
 
     def sight(self, newest_pts_ns: int | None) -> Sight:
@@ -243,11 +250,18 @@ class Watcher:
         if self._left_out != self._left_out_before:
             self._left_out_before = self._left_out
             self._windower.break_chain()
-        items = self._windower.step(frame)
+        items = self.pacer.timed(None, lambda: self._windower.step(frame))
         self._trail.lap("window", items=len(items))
         for item in items:
             self._hand_on(item)
             self._count_motion(item)  # once it is in the inbox: who asks for it, sees it
+        if (tier := self.pacer.step(self._tally.shown_rate())) is not None:
+            self._change(tier, frame.pts_ns)
+
+    def _change(self, tier: Tier, pts_ns: int) -> None:
+        self._windower.pace(STRETCH[tier], keyframes_only=tier is Tier.KEYFRAMES)
+        self._trail.lap("tier", tier=tier.value, pts_ns=pts_ns)
+        log.info("camera %s: what this device has the time for is now: %s", self.name, tier.value)
 
     def _count_motion(self, item: Keyframe | FusedWindow) -> None:
         if isinstance(item, FusedWindow):
@@ -265,17 +279,13 @@ class Watcher:
                 self._trail.start()
             return
         self._trail.lap("drop", pts_ns=item.frame.pts_ns)
+        self.pacer.fell_behind()
         self._tally.dropped += 1 if isinstance(item, Keyframe) else item.displacement.pictures
         self._windower.break_chain()
 
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:
-        frame = item.frame
-        if isinstance(item, Keyframe):
-            kind, pictures, is_cut = SpanKind.KEYFRAME, 1, item.is_cut
-            rows = self._encoder.keyframe(keyframe_pixels(frame.picture))[0]
-        else:
-            kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
-            rows = self._encoder.window(*window_arrays(item, self._codec))[0]
-        told = {"gop": item.gop, "pictures": pictures, "pts_ns": frame.pts_ns, "cut": is_cut}
+        kind = SpanKind.KEYFRAME if isinstance(item, Keyframe) else SpanKind.WINDOW
+        done = self.pacer.timed(kind, lambda: encoded(item, self._encoder, self._codec))
+        told = {"gop": done.gop, "pictures": done.pictures, "pts_ns": done.pts_ns, "cut": done.is_cut}
         self._trail.lap("encode", kind=kind.value, **told)
-        return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)
+        return done

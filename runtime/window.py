@@ -58,6 +58,7 @@ class Windower:
         """`adaptive`: windows end by `cadence.ends`, in the pixels of this model; None: they are fixed."""
         self._window_pictures, self._windows_per_gop = window_pictures, windows_per_gop
         self._keyframes_only, self._b_frames, self._adaptive = keyframes_only, b_frames, adaptive
+        self._stretch, self._windows_wanted = 1, not keyframes_only
         self._gop = -1
         self._windows = 0  # done in this GOP
         self._since_keyframe = 0  # pictures
@@ -98,6 +99,16 @@ class Windower:
         fused = self._close()
         self._drop()
         return fused
+
+    def pace(self, stretch: int, *, keyframes_only: bool) -> None:
+        """From now on windows are so many times as long, and keyframes as much rarer; or there are keyframes only."""
+        self._stretch = stretch
+        keyframes_only = keyframes_only or not self._windows_wanted
+        if self._keyframes_only and not keyframes_only:
+            self._drop()  # nothing was chained meanwhile: windows begin with a keyframe
+        if keyframes_only:
+            self._tip = self._came = None
+        self._keyframes_only = keyframes_only
 
     def break_chain(self) -> None:
         """Begin anew with the next picture: something downstream was dropped."""
@@ -148,9 +159,9 @@ class Windower:
 
     def _ends(self, frame: CodecFrame, motion: MotionField, came: Displacement) -> bool:
         if self._adaptive is None:
-            return came.pictures >= self._window_pictures
+            return came.pictures >= self._window_pictures * self._stretch
         held = cadence.gathered(came, motion, frame.size, self._adaptive)
-        return cadence.ends(held, self._window_pictures)
+        return cadence.ends(held, self._window_pictures * self._stretch)
 
     def _close(self) -> list[Keyframe | FusedWindow]:
         if self._base is None or self._tip is None or self._came is None:
@@ -179,6 +190,7 @@ class Windower:
         return Keyframe(frame, self._gop, is_cut)
 
     def _keyframe_only(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
-        if self._base is None or self._since_keyframe > self._window_pictures * self._windows_per_gop:
+        pictures = self._window_pictures * self._windows_per_gop * self._stretch
+        if self._base is None or self._since_keyframe > pictures:
             return [self._anchor(frame)]
         return []

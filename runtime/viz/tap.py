@@ -91,6 +91,8 @@ def told_of_stage(stage: str, facts: Mapping[str, Fact], budget_tokens: int) -> 
         return _encoded(pts_ns, facts)
     if stage == "drop":
         return [Note(pts_ns, "stream", "dropped: the language model is behind", Level.WARN)]
+    if stage == "tier":
+        return [Note(pts_ns, "stream", f"taken in by now: {facts['tier']}", Level.WARN)]
     if stage == "ingest":
         return [*_ingested(pts_ns, facts), Figure(pts_ns, "cache/budget_tokens", budget_tokens)]
     return []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.calibration import deadline, overload, slow
+from magno.calibration import deadline, overload, slow, tiers
 from magno.calibration.mix import LONGEST_MS, SHORTEST_MS, mixed
 from magno.calibration.outcomes import GRACE_MS, Asked, Bar, Kind, Outcomes
 from magno.calibration.slowness import JUMPS_S, Slowness, jumping_wall_clock, since_s
@@ -168,13 +168,45 @@ def test_an_overload_is_refused_or_answered(subject: list[str], capsys: pytest.C
 
 
 def test_a_slow_machine_leaves_nobody_without_an_outcome(
-    subject: list[str], capsys: pytest.CaptureFixture[str]
+    subject: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, short in (("LEARN_S", 0.7), ("LEARN_TIMES", 1), ("DOWN_S", 0.3), ("PATIENCE_S", 0.3)):
+        monkeypatch.setattr(tiers, name, short)
     found = run(capsys, "slow", *subject, "--seconds", "0.4")
     phases = found["phases"]
     assert isinstance(phases, list)
     assert [phase["name"] for phase in phases] == ["2 times slower", "3 times slower", "wall clock jumps"]
     assert all(phase["after"]["unanswered"] == 0 for phase in phases)
+    camera = found["tiers"]
+    assert isinstance(camera, dict) and camera["made_slower"] >= 1.0
+    assert [step["factor"] for step in camera["steps"]] == list(slow.FACTORS) and len(camera["bars"]) == 6
+
+
+CALM = {"tier": "full", "changes": 0, "dropped": 0, "oldest_s": 0.7}
+DOWN = {"tier": "longer windows", "changes": 1, "dropped": 2, "oldest_s": 1.4}
+STEP = {**DOWN, "factor": 3.0, "down_s": 1.2, "back_s": 8.0}
+HELD = {**CALM, "dropped": 80, "oldest_s": 6.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "step", "held", "misses"),
+    [
+        (CALM, STEP, HELD, []),
+        (DOWN, STEP, HELD, ["bearable: tier"]),
+        (CALM, {**STEP, "down_s": 2.1}, HELD, ["3 times slower: a cheaper tier"]),
+        (
+            CALM,
+            {**STEP, "down_s": None, "back_s": None},
+            HELD,
+            ["3 times slower: a cheaper tier", "3 times slower: full again"],
+        ),
+        (CALM, STEP, {**HELD, "dropped": 1}, ["pictures dropped"]),
+    ],
+)
+def test_what_is_wanted_of_tiers(
+    before: dict[str, object], step: dict[str, object], held: dict[str, object], misses: list[str]
+) -> None:
+    assert missed(tiers.bars(before, [step], held)) == misses
 
 
 @pytest.mark.parametrize(

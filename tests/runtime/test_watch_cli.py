@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ def test_any_keys_are_taken(keys: str) -> None:
     line = Line()
     ended = line.take(keys)
     assert len(line.text) <= MOST and all(each.isprintable() or not each for each in ended or [])
+
+
+def test_a_cheaper_tier_is_told() -> None:
+    view, console = View(416), Console(width=160)
+    for tier, is_told in (("full", False), ("longer windows", True)):
+        view.look(replace(STATUS, tier=tier, tier_changes=3))
+        with console.capture() as captured:
+            console.print(view.drawn("", 2 * 10**9))
+        assert (tier in captured.get()) is is_told
+        assert (view.as_json(0)["tier"], view.as_json(0)["tier_changes"]) == (tier, 3)
 
 
 def test_the_end_of_the_input_is_told() -> None:

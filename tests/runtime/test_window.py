@@ -286,3 +286,40 @@ def test_a_window_tells_when_it_began() -> None:
     assert [(w.before_pts_ns, w.frame.pts_ns) for w in windows] == [
         (first * PICTURE_NS, last * PICTURE_NS) for first, last in ((0, 2), (2, 4))
     ]
+
+
+def paced(letters: str, at: int, stretch: int, *, keyframes_only: bool, back: int = 10**6) -> str:
+    """Windows of two pictures, two a GOP; from picture `at` on in a cheaper tier, from `back` on as before."""
+    windower = Windower(2, 2)
+    items: list[Keyframe | FusedWindow] = []
+    for number, frame in enumerate(stream(letters)):
+        if number == at:
+            windower.pace(stretch, keyframes_only=keyframes_only)
+        if number == back:
+            windower.pace(1, keyframes_only=False)
+        items += windower.step(frame)
+    return told(items)
+
+
+def test_windows_become_longer_and_shorter_without_a_break() -> None:
+    letters = "I" + "P" * 17
+    assert paced(letters, 3, 2, keyframes_only=False) == "K0 W0-2 W2-6 K7 W7-11 W11-15 K16"
+    assert (
+        paced(letters, 3, 2, keyframes_only=False, back=9)
+        == "K0 W0-2 W2-6 K7 W7-9 W9-11 K12 W12-14 W14-16 K17"
+    )
+
+
+def test_keyframes_only_for_a_while() -> None:
+    letters = "I" + "P" * 19
+    assert paced(letters, 3, 2, keyframes_only=True) == "K0 W0-2 K9 K18"
+    # Windows go on from a keyframe of their own: nothing was followed meanwhile.
+    assert paced(letters, 3, 2, keyframes_only=True, back=12) == "K0 W0-2 K9 K12 W12-14 W14-16 K17 W17-19"
+
+
+def test_a_model_without_windows_gets_none_for_being_fast() -> None:
+    windower = Windower(2, 2, keyframes_only=True)
+    windower.pace(2, keyframes_only=True)
+    windower.pace(1, keyframes_only=False)
+    items = [item for frame in stream("IPPPPPPPPP") for item in windower.step(frame)]
+    assert told(items) == "K0 K5"
