@@ -12,13 +12,16 @@ from magno.runtime.camera.h264.nal_slice import recovery_point
 from magno.runtime.camera.process.wire import MAX_UNIT_BYTES, write_unit
 from magno.runtime.units import AccessUnit
 
-LIMIT = 8
+# A second of a camera: what a network held up for so long comes at once, and where it is dropped nothing is seen until
+# the next IDR, which may be eight seconds away. The decoder is six times faster than that.
+LIMIT = 32
+LIMIT_BYTES = 2 * MAX_UNIT_BYTES
 
 
 class UnitQueue:
-    """Bounded; drops to the next anchor. When it is full, what comes is dropped until decoding may begin again
-    (IDR or recovery point); such a unit takes the place of all that waits. Every drop is counted, and told to
-    the reader by a unit without data."""
+    """Bounded, by count and bytes; drops to the next anchor. When it is full, what comes is dropped until decoding may
+    begin again (IDR or recovery point); such a unit takes the place of all that waits. Every drop is counted, and told
+    to the reader by a unit without data."""
 
     def __init__(self, limit: int = LIMIT) -> None:
         self._limit = limit
@@ -39,7 +42,7 @@ class UnitQueue:
             self._parameters = parameters or self._parameters
             if begins is None:
                 return True
-            full = len(self._waiting) >= self._limit
+            full = self._is_full_for(unit)
             if not begins and (full or self._to_anchor):
                 return self._drop()
             if full:
@@ -85,6 +88,10 @@ class UnitQueue:
     def wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
+
+    def _is_full_for(self, unit: AccessUnit) -> bool:
+        held = sum(len(waiting.data) for waiting in self._waiting)
+        return len(self._waiting) >= self._limit or held + len(unit.data) > LIMIT_BYTES
 
     def _drop(self) -> bool:
         self.dropped += 1

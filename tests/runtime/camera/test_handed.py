@@ -19,7 +19,7 @@ from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.h264.nal import NalType, nal_type, split_nal_units
 from magno.runtime.camera.handed import HandedSource
 from magno.runtime.camera.process.reader import CameraReader
-from magno.runtime.camera.process.unit_queue import UnitQueue, begins_decoding
+from magno.runtime.camera.process.unit_queue import LIMIT_BYTES, UnitQueue, begins_decoding
 from magno.runtime.camera.process.wire import MAX_UNIT_BYTES, UNIT_HEAD, read_unit, write_unit
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.units import AccessUnit, Link
@@ -104,6 +104,21 @@ def test_anchor_takes_the_place_of_what_waits(encoded: list[AccessUnit]) -> None
         queue.put(unit)
     assert queue.put(encoded[10]) and queue.dropped == 4
     assert [unit.data for unit in waiting(queue)] == [b"", encoded[10].data]
+
+
+def test_what_a_network_held_up_for_a_second_is_taken_whole(encoded: list[AccessUnit]) -> None:
+    queue = UnitQueue()
+    assert all(queue.put(unit) for unit in encoded[:30]) and queue.dropped == 0
+    assert waiting(queue) == encoded[:30]
+
+
+def test_huge_units_are_bounded_by_their_bytes(encoded: list[AccessUnit]) -> None:
+    filler = b"\0\0\1\x0c" + b"\xff" * (LIMIT_BYTES // 3)
+    queue = UnitQueue()
+    for _ in range(4):
+        queue.put(replace(encoded[0], data=encoded[0].data + filler))
+        assert sum(len(unit.data) for unit in queue._waiting) <= LIMIT_BYTES
+    assert queue.dropped == 2  # by the third, which takes their place
 
 
 @given(st.lists(st.integers(0, 39), max_size=60), st.integers(1, 6))
