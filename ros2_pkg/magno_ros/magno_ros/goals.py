@@ -38,7 +38,7 @@ class Goal:
         self._lock = threading.Lock()
         self._result: Any = None
         self._wanted_by: list[Any] = []  # headers of requests for the result
-        self.cancel: Callable[[], None] = lambda: None  # called once the goal is being cancelled
+        self.cancel: Callable[[], None] = _nothing  # called once the goal is being cancelled
         self.is_cancelled = False
 
     def tell(self, feedback: Any) -> None:
@@ -53,6 +53,7 @@ class Goal:
             response = self._server.kind.Impl.GetResultService.Response()
             response.status, response.result = self._native.get_status(), result
             self._result, wanted_by, self._wanted_by = response, self._wanted_by, []
+            self.cancel = _nothing  # it knows the question, and the goal is kept
         self._server.handle.notify_goal_done()
         self._server.changed()
         for header in wanted_by:
@@ -194,3 +195,7 @@ class GoalServer:
     def _publish_status(self) -> None:
         self._is_status_due = False
         self.handle.publish_status()
+
+
+def _nothing() -> None:
+    pass

@@ -179,19 +179,18 @@ class Expected:
     """A question that has one of the places, and waits for its answer. For one thread, that of errands."""
 
     def __init__(self, ticket: Ticket, give: Callable[[Answer], None], free: Callable[[], None]) -> None:
-        self._ticket, self._give, self._free = ticket, give, free
+        self._ticket, self._free = ticket, free
+        self._give: Callable[[Answer], None] | None = give  # None: it has been given
         self._began_s = time.monotonic()
-        self._is_over = False
 
     def come(self, answer: Answer) -> None:
-        if self._is_over:
-            return
-        self._is_over = True
-        self._free()
-        self._give(answer)
+        if (give := self._give) is not None:
+            self._give = None
+            self._free()
+            give(answer)
 
     def stay_away(self) -> None:
-        if not self._is_over:
+        if self._give is not None:
             self._ticket.cancel()
             self.come(_failed("The engine gave no outcome in time; configure the node anew.", self._began_s))
 
