@@ -67,7 +67,8 @@ def build_engines(bundle_folder: Path, options: Options, standing: Standing) -> 
     library = load_library(options.flavour)
     if options.timing_cache is not None and options.flavour != "tensorrt":
         raise EncoderError(
-            f"--timing-cache wants --engine tensorrt, found {options.flavour}, which keeps none: leave it out."
+            f"--timing-cache wants --engine tensorrt, found {options.flavour}, which measures nothing while it builds: "
+            "leave it out."
         )
     target = find_target(library)
     standing.enter("checking the bundle")

@@ -70,7 +70,7 @@ class Building:
         plan = builder.build_serialized_network(network, config)
         if plan is None:
             raise self._fault(onnx, "to become an engine")
-        self._keep_timing_cache(config)
+        self._timing_cache = left_timing_cache(config, self._timing_cache)
         data = memoryview(plan)
         return Built(data, self._layers(data, network, wish), self._settings(config, network))
 
@@ -97,15 +97,8 @@ class Building:
         if not _is_strongly_typed(trt, network):
             _hold_types(trt, network, config)
         _set_batch(builder, network, config, wish.batch)
-        if self._timing_cache is not None:
-            cache = config.create_timing_cache(self._timing_cache)
-            if not config.set_timing_cache(cache, False):  # of another version or GPU: begin anew
-                config.set_timing_cache(config.create_timing_cache(b""), False)
+        give_timing_cache(config, self._timing_cache)
         return config
-
-    def _keep_timing_cache(self, config: Any) -> None:
-        if self._timing_cache is not None and (cache := config.get_timing_cache()) is not None:
-            self._timing_cache = bytes(memoryview(cache.serialize()))
 
     def _settings(self, config: Any, network: Any) -> Settings:
         """Read back, not repeated: a version may have its own mind."""
@@ -125,6 +118,22 @@ class Building:
         return EncoderError(
             f"{onnx} wants {wanted} in {library.flavour} {library.version}, found: {library.complaint()}."
         )
+
+
+def give_timing_cache(config: Any, earlier: bytes | None) -> None:
+    """`earlier`: what an earlier build left, b"" at first; None where none is wanted."""
+    if earlier is None:
+        return
+    cache = config.create_timing_cache(earlier)
+    if not config.set_timing_cache(cache, False):  # of another version or GPU: begin anew
+        config.set_timing_cache(config.create_timing_cache(b""), False)
+
+
+def left_timing_cache(config: Any, earlier: bytes | None) -> bytes | None:
+    """What a build leaves for the next."""
+    if earlier is None or (cache := config.get_timing_cache()) is None:
+        return earlier
+    return bytes(memoryview(cache.serialize()))
 
 
 def network_flags(members: Mapping[str, Any]) -> int:

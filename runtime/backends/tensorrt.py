@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from magno.runtime.backends import EncoderError, Graph, Port
+from magno.runtime.backends.compiled_kernels import kernels_path
 from magno.runtime.backends.engine_file import read_engine
 from magno.runtime.backends.engine_record import Here
 from magno.runtime.backends.tensorrt_library import Library, load_library
@@ -29,7 +30,7 @@ def open_flavour(flavour: str, path: Path, graph: Graph) -> TensorRtSession:
     found = read_engine(path, Here(flavour, library.version, find_gpu()))
     engine = load_engine(library, found.data, str(found.path))
     check_ports(library.trt, engine, graph, str(found.path))
-    return TensorRtSession(library, engine, graph, found.file.batch)
+    return TensorRtSession(library, engine, graph, found.file.batch, kernels_path(found.path))
 
 
 def load_engine(library: Library, data: bytes | memoryview, where: str) -> Any:

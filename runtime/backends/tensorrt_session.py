@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from magno.runtime.backends import EncoderError, Graph
+from magno.runtime.backends.compiled_kernels import CompiledKernels, keeps_kernels
 from magno.runtime.backends.tensorrt_library import Library
 
 if TYPE_CHECKING:
@@ -25,11 +27,20 @@ def runs(rows: int, smallest: int, largest: int) -> Iterator[tuple[slice, int]]:
 class TensorRtSession:
     """One engine on the GPU. Owns its memory there: close it."""
 
-    def __init__(self, library: Library, engine: Any, graph: Graph, batch: tuple[int, ...]) -> None:
-        """Raises EncoderError where the GPU's memory does not suffice."""
+    def __init__(
+        self,
+        library: Library,
+        engine: Any,
+        graph: Graph,
+        batch: tuple[int, ...],
+        kernels: Path | None = None,
+    ) -> None:
+        """`kernels`: where a library that compiles when it runs keeps what it compiled. Raises EncoderError where the
+        GPU's memory does not suffice."""
         self._library, self._engine, self._graph = library, engine, graph
         self._smallest, _, self._largest = batch
-        self._context, self._records = create_context(library, engine)
+        self._context, self._records, self._kernels = create_context(library, engine, kernels)
+        self._prepared: set[int] = set()  # batches that were run: nothing more is compiled for them
         self._rows = 0  # of the last run; the context is set to them, and the recording is of them
         self._recording: CudaGraph | None = None
         self._buffers: dict[str, Buffer] = {}
@@ -84,7 +95,8 @@ class TensorRtSession:
 
     def close(self) -> None:
         self._forget()
-        self._context = self._engine = None  # before the memory that they use
+        self._keep_kernels()
+        self._context = self._kernels = self._engine = None  # before the memory that they use
         for buffer in self._buffers.values():
             buffer.close()
         self._buffers.clear()
@@ -107,6 +119,9 @@ class TensorRtSession:
             self._bind(rows)
             self._queue(stream, rows)
             self._rows = rows
+            if rows not in self._prepared:  # here too: a robot is more often switched off than closed
+                self._prepared.add(rows)
+                self._keep_kernels()
             return
         if self._recording is None and self._records:
             self._record(stream, rows)
@@ -129,6 +144,10 @@ class TensorRtSession:
         except EncoderError:
             self._records = False  # its work depends on its data: it is queued anew each time
 
+    def _keep_kernels(self) -> None:
+        if self._kernels is not None:
+            self._kernels.keep()
+
     def _forget(self) -> None:
         self._rows = 0
         if self._recording is not None:
@@ -145,17 +164,19 @@ class TensorRtSession:
         self._buffers[self._graph.output.name].download(stream, rows)
 
 
-def create_context(library: Library, engine: Any) -> tuple[Any, bool]:
-    """An execution context, and whether we are to record its work: TensorRT-RTX records by itself, once it has
-    compiled the kernels for a shape. Raises EncoderError."""
+def create_context(
+    library: Library, engine: Any, kernels: Path | None
+) -> tuple[Any, bool, CompiledKernels | None]:
+    """An execution context; whether we are to record its work (TensorRT-RTX records by itself, once it has compiled
+    the kernels for a shape); and what it compiled, where that is kept. Raises EncoderError."""
     config = engine.create_runtime_config() if hasattr(engine, "create_runtime_config") else None
-    by_itself = hasattr(config, "cuda_graph_strategy")
-    if config is not None and by_itself:
-        config.cuda_graph_strategy = library.trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        context = engine.create_execution_context(config)
-    else:
-        context = engine.create_execution_context()
-    return _whole(library, context), not by_itself
+    if config is None or not hasattr(config, "cuda_graph_strategy"):
+        return _whole(library, engine.create_execution_context()), True, None
+    config.cuda_graph_strategy = library.trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+    kept = (
+        CompiledKernels(library, config, kernels) if kernels is not None and keeps_kernels(config) else None
+    )
+    return _whole(library, engine.create_execution_context(config)), False, kept
 
 
 def _whole(library: Library, context: Any) -> Any:

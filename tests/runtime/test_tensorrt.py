@@ -78,6 +78,29 @@ def test_the_engines_answer_as_onnx_runtime_does(
         np.testing.assert_array_equal(found.keyframe(pixels), found.keyframe(pixels))
 
 
+def test_what_was_compiled_is_kept_and_garbage_in_its_place_costs_nothing(
+    tiny_bundle: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    needs_gpu("tensorrt-rtx")
+    copy = Path(shutil.copytree(tiny_bundle, tmp_path / "bundle"))
+    folder, _ = build_engines(copy, Options("tensorrt-rtx", (1, 1, 1)), Standing())
+    bundle = open_bundle(copy)
+    inputs = example_inputs(bundle.spec, 1)
+
+    def told() -> list[bytes]:
+        with open_encoder(bundle, "tensorrt-rtx") as encoder:
+            return [encoder.keyframe(inputs[0]).tobytes(), encoder.window(*inputs[1:]).tobytes()]
+
+    first = told()
+    kept = {path: path.read_bytes() for path in folder.glob("*.kernels")}
+    assert len(kept) == 2 and all(kept.values())
+    assert told() == first and not caplog.records
+    for path in kept:
+        path.write_bytes(b"garbage")
+    assert told() == first and len(caplog.records) == 2
+    assert all(path.read_bytes() != b"garbage" for path in kept)
+
+
 def missing(flavour: str) -> str | None:
     """Why no engine of this flavour can run here; None where one can."""
     for module in (MODULES[flavour], "cuda"):

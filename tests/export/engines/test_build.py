@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import onnx
 import pytest
@@ -13,8 +15,15 @@ import pytest
 import magno.export.engines.build as building
 from magno.export.engines.build import Options, build_engines, graphs_of
 from magno.export.engines.cli import add_arguments, run
-from magno.export.engines.from_onnx import Building, Wish, network_flags
+from magno.export.engines.from_onnx import (
+    Building,
+    Wish,
+    give_timing_cache,
+    left_timing_cache,
+    network_flags,
+)
 from magno.export.engines.progress import Standing, progress_monitor
+from magno.export.engines.target import Target
 from magno.export.graphs.precision import at_precision
 from magno.runtime.backends import EncoderError, Graph, Port
 from magno.runtime.backends.engine_file import read_engine
@@ -168,6 +177,77 @@ def test_what_cannot_be_built_is_one_sentence_and_exit_code_2(
     printed = capsys.readouterr()
     assert says in printed.err and len(printed.err.strip().splitlines()) == 1 and printed.out == ""
     assert not (bundle / "engines").exists()
+
+
+@pytest.fixture
+def given(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[bytes | None]:
+    """`--engine tensorrt` by the builder that needs no GPU: TensorRT-RTX takes all calls of a timing cache too, though
+    it measures nothing. What builders were given of earlier builds."""
+    seen: list[bytes | None] = []
+
+    class Told(Building):
+        def __init__(self, library: Library, timing_cache: bytes | None, monitor: object) -> None:
+            seen.append(timing_cache)
+            super().__init__(library, timing_cache, monitor)
+
+    renamed = dataclasses.replace(library, flavour="tensorrt")
+    monkeypatch.setattr(building, "load_library", lambda flavour: renamed)
+    monkeypatch.setattr(building, "find_target", lambda library: Target(None, ("8.9",)))
+    monkeypatch.setattr(building, "Building", Told)
+    return seen
+
+
+@pytest.mark.filterwarnings("ignore:.*Timing cache operations are no-ops:DeprecationWarning")
+def test_a_timing_cache_goes_from_build_to_build(
+    bundle: Path, given: list[bytes | None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cache = tmp_path / "timing.cache"
+    words = [str(bundle), "--engine", "tensorrt", "--json", "--timing-cache", str(cache)]
+    assert magno_build(*words) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["timing_cache"] is True
+    first = cache.read_bytes()
+    assert first and cache.stat().st_mode & 0o777 == 0o644
+    assert magno_build(*words) == 0
+    assert given == [b"", first]
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "timing.cache"}  # nothing left aside
+    capsys.readouterr()
+    cache.chmod(0o666)
+    assert magno_build(*words) == 2
+    assert "wants to be writable by its owner alone, found mode 666" in capsys.readouterr().err
+    assert len(given) == 2
+
+
+class TimingTwin:
+    """Of IBuilderConfig: as TensorRT does, it refuses measurements of another GPU or version."""
+
+    cache: bytes | None = None
+
+    def create_timing_cache(self, blob: bytes) -> bytes:
+        return blob
+
+    def set_timing_cache(self, cache: bytes, ignore_mismatch: bool) -> bool:
+        if ignore_mismatch or cache in (b"", b"measured here"):
+            self.cache = cache
+        return self.cache == cache
+
+    def get_timing_cache(self) -> SimpleNamespace | None:
+        cache = self.cache
+        return None if cache is None else SimpleNamespace(serialize=lambda: cache + b", and more")
+
+
+@pytest.mark.parametrize(
+    ("earlier", "left"),
+    [
+        (None, None),
+        (b"", b", and more"),
+        (b"measured here", b"measured here, and more"),
+        (b"measured elsewhere", b", and more"),
+    ],
+)
+def test_measurements_of_another_gpu_are_begun_anew(earlier: bytes | None, left: bytes | None) -> None:
+    config = TimingTwin()
+    give_timing_cache(config, earlier)
+    assert left_timing_cache(config, earlier) == left
 
 
 def test_engines_are_not_put_where_others_may_write(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
