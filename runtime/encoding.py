@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.spec import CodecSpec
@@ -11,11 +13,16 @@ from magno.runtime.window import FusedWindow, Keyframe
 
 def encoded(item: Keyframe | FusedWindow, encoder: Encoder, codec: CodecSpec) -> Encoded:
     """Raises EncoderError."""
+    if isinstance(item, Keyframe):
+        return with_rows(item, encoder.keyframe(keyframe_pixels(item.frame.picture))[0])
+    return with_rows(item, encoder.window(*window_arrays(item, codec))[0])
+
+
+def with_rows(item: Keyframe | FusedWindow, rows: np.ndarray) -> Encoded:
+    """The item with what its encoder said of it: (tokens, width) float32."""
     frame = item.frame
     if isinstance(item, Keyframe):
         kind, pictures, is_cut = SpanKind.KEYFRAME, 1, item.is_cut
-        rows = encoder.keyframe(keyframe_pixels(frame.picture))[0]
     else:
         kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
-        rows = encoder.window(*window_arrays(item, codec))[0]
     return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)

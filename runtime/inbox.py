@@ -51,8 +51,9 @@ class Inbox:
         """The oldest item could not be taken into the cache."""
         self._lost = True
 
-    def take(self, **facts: Fact) -> None:
-        """Be done with the oldest item; `facts` of what that did to the cache."""
+    def take(self, told: Callable[[], dict[str, Fact]] = dict) -> None:
+        """Be done with the oldest item; `told`, where somebody traces, tells what that did to the cache."""
+        facts = told() if self._trail is not NO_TRAIL else {}
         with self._room:
             item, lost, self._lost = self._items.popleft(), self._lost, False
             tokens = 0 if lost else len(item.rows)

@@ -86,7 +86,7 @@ class Streams:
             watcher.lose(item)
             log.exception("camera %s: a %s was left out", watcher.name, item.kind.value)
         finally:
-            watcher.inbox.take(**self._changed(watcher, before))
+            watcher.inbox.take(lambda: self._changed(watcher, before))
         return None
 
     def release(self) -> None:

@@ -20,6 +20,7 @@ from magno.runtime.camera.request import CameraRequest
 from magno.runtime.camera.sources import open_source
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.encoder import Encoder, open_encoder
+from magno.runtime.encoding import with_rows
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.stream import LiveStream
@@ -165,12 +166,9 @@ def _encoded(
             _tokens(encoder, example or {})
     found = []
     for item, inputs in zip(items, arrays, strict=True):
-        is_keyframe = isinstance(item, Keyframe)
-        with times.of("keyframe encoder" if is_keyframe else "delta encoder"):
+        with times.of("keyframe encoder" if isinstance(item, Keyframe) else "delta encoder"):
             rows = _tokens(encoder, inputs)[0]
-        kind = SpanKind.KEYFRAME if is_keyframe else SpanKind.WINDOW
-        is_cut = isinstance(item, Keyframe) and item.is_cut
-        found.append(Encoded(kind, rows, item.gop, item.frame.pts_ns, item.frame.capture_ns, 1, is_cut))
+        found.append(with_rows(item, rows))
     return found
 
 

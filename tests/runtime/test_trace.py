@@ -7,12 +7,14 @@ import threading
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from magno.runtime.clock import ReplayClock
-from magno.runtime.trace import NO_TRACE, RingTracer
+from magno.runtime.inbox import Inbox
+from magno.runtime.trace import NO_TRACE, Fact, RingTracer, Tracer, Trail
 from magno.runtime.trace_file import (
     Decision,
     TraceError,
@@ -22,6 +24,27 @@ from magno.runtime.trace_file import (
     write_lines,
     write_perfetto,
 )
+from magno.runtime.units import Encoded, SpanKind
+
+
+class Told(Tracer):
+    """Whoever listens, and is no ring: the newest facts."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Fact] = {}
+
+    def trail(self, track: str) -> Trail:
+        return _ToldTrail(self)
+
+
+class _ToldTrail(Trail):
+    __slots__ = ("_told",)
+
+    def __init__(self, told: Told) -> None:
+        self._told = told
+
+    def lap(self, stage: str, **facts: Fact) -> None:
+        self._told.facts = facts
 
 
 def traced() -> RingTracer:
@@ -168,3 +191,18 @@ def test_what_is_no_trace_is_refused_in_a_sentence(tmp_path: Path, text: str, to
         read_decisions(tmp_path / "none.jsonl")
     with pytest.raises(TraceError, match="another place"):
         write_lines(tmp_path / "none" / "trace.jsonl", [], 0)
+
+
+@pytest.mark.parametrize("tracer", [NO_TRACE, RingTracer(ReplayClock()), Told()], ids=["none", "ring", "own"])
+def test_what_an_item_did_to_the_cache_is_worked_out_for_a_trace_alone(tracer: Tracer) -> None:
+    inbox, asked = Inbox(lambda: None, tracer.trail("language front")), []
+
+    def told() -> dict[str, Fact]:
+        asked.append(True)
+        return {"cached_tokens": 7}
+
+    inbox.put(Encoded(SpanKind.KEYFRAME, np.zeros((4, 8), np.float32), 0, 0, 0, 1, False), wait=False)
+    inbox.take(told)
+    assert len(asked) == (tracer is not NO_TRACE)
+    if isinstance(tracer, Told):
+        assert tracer.facts["cached_tokens"] == 7
