@@ -15,12 +15,14 @@ from magno.runtime.bundle import open_bundle
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
+from magno.runtime.gguf_header import GgufHeader
 from magno.runtime.language import LanguageConfig, LanguageModel
 from magno.runtime.meaning import digest, directions
 from magno.runtime.past_disk import PastOnDisk
 from magno.runtime.past_file import Origin
 from magno.runtime.stream import LiveStream, PastError
 from magno.runtime.units import Encoded, Outcome, Query, SpanKind
+from magno.runtime.word_rows import WordRows
 from tests.waiting import happens
 
 BUDGET = 120
@@ -62,6 +64,7 @@ def test_the_past_is_as_it_was(
     then: dict[int, np.ndarray] = {}
     for item in items:
         stream.append(item)
+        assert happens(lambda: archive.disk is None or len(archive.disk._queue) < past_disk.QUEUE_FILES)
         if stream.holds(0):  # nothing has left yet
             with stream.sequence.fork() as fork:
                 fork.append(question, want_logits=True)
@@ -170,6 +173,18 @@ def test_the_engine_finds_the_moment_that_a_question_names(tiny_bundle: Path, cl
     assert past and all(answer.frame_pts_ns != standing.frame_pts_ns for answer in past)
     assert all(answer.recalled_tokens < timed.recalled_tokens for answer in past)
     assert named[-1].recalled_tokens == 0 and named[-1].frame_pts_ns == standing.frame_pts_ns
+
+
+def test_where_words_cannot_be_read_recall_by_meaning_says_so(tiny_bundle: Path, clips: Path) -> None:
+    config = EngineConfig(str(tiny_bundle), threads=1, max_cameras=1)
+    with Engine.open(config) as engine:
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=2.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        engine._language.words = WordRows(tiny_bundle, GgufHeader(3, 1, 1))
+        failed = engine.ask(replace(ASK, recall=True))
+        timed = engine.ask(replace(ASK, recall=True, ago_s=1.0))
+    assert failed.outcome is Outcome.FAILED and "with a time" in failed.error
+    assert timed.outcome is Outcome.COMPLETE
 
 
 def test_a_new_engine_remembers_what_an_older_one_saw(tiny_bundle: Path, clips: Path, tmp_path: Path) -> None:
