@@ -199,7 +199,9 @@ class Answering:
     def _cut(self) -> Answer:
         most = self.ticket.query.max_tokens
         found = f"found time for {self._decoded} before its deadline"
-        return self._answer(Outcome.PARTIAL, f"An answer wants up to {most} tokens, {found}: give it more time.")
+        return self._answer(
+            Outcome.PARTIAL, f"An answer wants up to {most} tokens, {found}: give it more time."
+        )
 
     def _answer(self, outcome: Outcome, error: str = "", retry_after_ms: float | None = None) -> Answer:
         now_ns, arrival_ns = self._clock.now_ns(), self.ticket.arrival_ns
