@@ -17,7 +17,7 @@ from magno_interfaces.srv import Query
 from magno.calibration.footprint import footprint, trend
 from tests.ros2_pkg.robot import QUESTION, robot
 
-CYCLES = int(os.environ.get("MAGNO_CYCLES", "8"))
+CYCLES = int(os.environ.get("MAGNO_CYCLES", "12"))
 SETTLED_AFTER = 100  # cycles
 # A cycle keeps 125 KiB (100 cycles on two cores), and 120 of the engine alone nothing: it is ROS that does.
 MOST_SLOPE_KIB = 256

@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Time
 from magno_interfaces.srv import Unwatch
 from rclpy.executors import SingleThreadedExecutor
 
-from magno_ros.taker import AT_ONCE, TakenService, TakenTopic, Taker
+from magno_ros.taker import AT_ONCE, TakenClient, TakenService, TakenTopic, Taker
 from tests.ros2_pkg.peers import Peers, peers, told
 from tests.ros2_pkg.robot import until
 
@@ -88,6 +88,25 @@ def test_a_topic_is_taken_in_order_until_it_is_removed(taking: Taking) -> None:
     node.destroy_subscription(topic)
     until(lambda: not publisher.get_subscription_count())
     assert told(taking.ros.call(Unwatch, "early", Unwatch.Request())).success
+
+
+def test_a_client_gets_its_own_responses_among_those_of_others(taking: Taking) -> None:
+    node, asked = taking.ros.asker, 4  # ROS keeps ten
+    taker = Taker(node, taking.ros.faults.append)
+    mine = node.create_client(Unwatch, "echo", callback_group=taker.group)
+    taker.add(TakenClient(mine))
+    taker.start()
+    taking.serve("echo", lambda request, respond: respond(Unwatch.Response(success=request.id == 7)))
+    other = node.create_client(Unwatch, "echo")
+    until(lambda: mine.service_is_ready() and other.service_is_ready())
+    calls = [
+        (mine.call_async(Unwatch.Request(id=7)), other.call_async(Unwatch.Request())) for _ in range(asked)
+    ]
+    gone = mine.call_async(Unwatch.Request(id=7))
+    mine.remove_pending_request(gone)
+    assert all(told(own).success and not told(others).success for own, others in calls)
+    assert told(mine.call_async(Unwatch.Request(id=7))).success and not gone.done()
+    taker.close()
 
 
 def test_a_fault_is_told_and_the_rest_goes_on(taking: Taking) -> None:

@@ -3,8 +3,8 @@
     with MagnoClient() as client:
         answer = client.ask("Which way is the car moving?", camera="front", deadline_s=0.5)
 
-Futures are waited for with an event, an executor thread of the client's own spins:
-`spin_until_future_complete` costs ten milliseconds a call, and has no say when it is called from a callback.
+Futures are waited for with an event, threads of the client's own spin: `spin_until_future_complete` costs ten
+milliseconds a call, and has no say when it is called from a callback.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from rclpy.task import Future
 from magno.runtime.units import MagnoError
 from magno_ros.conversions import duration_from_ms, time_from_ns
 from magno_ros.qos import EVENTS_QOS, FEEDBACK_QOS, QUESTIONS_QOS, STATUS_QOS
+from magno_ros.taker import TakenClient, Taker
 
 PATIENCE_S = 2.0  # beyond a question's deadline
 DISCOVERY_S = 10.0  # Fast DDS finds some peers only at its third second
@@ -59,7 +60,12 @@ class MagnoClient:
         self._context = Context()
         rclpy.init(context=self._context)
         self._node = Node("magno_client", context=self._context, start_parameter_services=False)
-        self._query = self._node.create_client(Query, f"{self.target}/query", qos_profile=QUESTIONS_QOS)
+        # Each answer to any client comes to all, and costs an executor a millisecond: the taker passes over it.
+        self._taker = Taker(self._node, lambda fault: self._node.get_logger().error(repr(fault)))
+        self._query = self._node.create_client(
+            Query, f"{self.target}/query", qos_profile=QUESTIONS_QOS, callback_group=self._taker.group
+        )
+        self._taker.add(TakenClient(self._query))
         self._change = self._node.create_client(ChangeState, f"{self.target}/change_state")
         self._ask = ActionClient(
             self._node,
@@ -86,6 +92,7 @@ class MagnoClient:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="magno-client", daemon=True)
         self._thread.start()
+        self._taker.start()
 
     def __enter__(self) -> MagnoClient:
         return self
@@ -98,6 +105,7 @@ class MagnoClient:
             self._executor.spin()
 
     def close(self) -> None:
+        self._taker.close()
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(1.0)
         self._ask.destroy()

@@ -28,6 +28,9 @@ class NodeExecutor(Executor):
         super().__init__(**options)
         self._on_fault = on_fault
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="magno-callback")
+        all_begun = threading.Barrier(threads)
+        for _ in range(threads):  # now, and not as callbacks meet: what a node holds is to stay as it is
+            self._pool.submit(all_begun.wait)
         self._given: set[Any] = set()
 
     def spin_once(self, timeout_sec: float | None = None) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Protocol
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.client import Client
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.service import Service
@@ -145,6 +146,28 @@ class TakenService:
             if header is None:
                 return
             self._callback(request, lambda response, to=header: self._service.send_response(response, to))
+
+
+class TakenClient:
+    """A client whose futures are done here. What the service responds to others comes, too, and is passed over."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.handle = client.handle
+
+    def counts(self) -> Counts:
+        return 0, 0, 0, 1, 0
+
+    def enter(self, wait_set: Any) -> None:
+        wait_set.add_client(self.handle)
+
+    def take(self, wait_set: Any) -> None:
+        for _ in range(AT_ONCE):
+            header, response = self.handle.take_response(self._client.srv_type.Response)
+            if header is None:
+                return
+            with suppress(KeyError):  # nobody waits for it any more
+                self._client.get_pending_request(header.request_id.sequence_number).set_result(response)
 
 
 class TakenTopic:
