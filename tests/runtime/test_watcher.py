@@ -167,7 +167,7 @@ def test_the_last_wake_finds_it_finished(park: Park) -> None:
 
 
 def test_a_full_inbox_costs_no_encoding(park: Park, monkeypatch: pytest.MonkeyPatch) -> None:
-    watcher = park(until_s=3.0)
+    watcher = park(until_s=2.0)
     encoded: list[object] = []
     encode = watcher._encode
     monkeypatch.setattr(watcher, "_encode", lambda item: (encoded.append(item), encode(item))[1])
