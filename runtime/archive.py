@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -39,19 +39,18 @@ class Archive:
         while self._size_bytes > self._most_bytes and self._items:
             self._forget(self._items[0].gop)
 
-    def until(self, pts_ns: int, most_tokens: int, keyframe_text_tokens: int) -> list[Encoded]:
+    def until(self, pts_ns: int, most_tokens: int, tokens_of: Callable[[Encoded], int]) -> list[Encoded]:
         """The newest items up to a moment that fit into so many tokens, from a keyframe on; empty where it remembers
         none. The GOP of the moment comes whatever it costs. Files are read where memory does not reach back so far."""
         found: list[Encoded] = []
         whole: list[Encoded] = []  # from the oldest keyframe that fits
         spent = 0
         for item in self._newest_first(pts_ns):
-            is_keyframe = item.kind is SpanKind.KEYFRAME
-            spent += len(item.rows) + (keyframe_text_tokens if is_keyframe else 0)
+            spent += tokens_of(item)
             if whole and spent > most_tokens:
                 break
             found.append(item)
-            if is_keyframe:
+            if item.kind is SpanKind.KEYFRAME:
                 whole = found[::-1]
         return whole
 

@@ -157,7 +157,7 @@ class LiveStream:
             sink = sink[:-1]
             sink_tokens = sum(span.tokens for span in sink)
         last = items[-1] if items else sink[-1]
-        pieces = [Piece(self._text_before(item), item.rows) for item in items]
+        pieces = [self._piece(item) for item in items]
         rows = sum(len(item.rows) for item in items)
         rows += self._spec.layout.keyframe_tokens * (sink[-1].kind is SpanKind.KEYFRAME)
         tokens = sink_tokens + sum(piece.tokens for piece in pieces)
@@ -193,16 +193,21 @@ class LiveStream:
 
     def _recalled(self, pts_ns: int, first: Span, most_tokens: int) -> list[Encoded] | None:
         """What follows the `first` keyframe, which is in the cache, up to a moment; None where nobody remembers."""
-        text_tokens = first.tokens - self._spec.layout.keyframe_tokens
-        from_first = self.archive.until(pts_ns, most_tokens + first.tokens, text_tokens)
+        from_first = self.archive.until(pts_ns, most_tokens + first.tokens, self._tokens_of)
         if from_first and from_first[0].pts_ns == first.pts_ns:
             return from_first[1:]
-        return self.archive.until(pts_ns, most_tokens, text_tokens) or None
+        return self.archive.until(pts_ns, most_tokens, self._tokens_of) or None
 
     def _fork_to(self, stop: int) -> Sequence:
         fork = self.sequence.fork()
         fork.evict(stop, fork.position)
         return fork
+
+    def _piece(self, item: Encoded) -> Piece:
+        return Piece(self._text_before(item), item.rows)
+
+    def _tokens_of(self, item: Encoded) -> int:
+        return self._piece(item).tokens
 
     def _text_before(self, item: Encoded) -> list[int]:
         if item.kind is not SpanKind.KEYFRAME:

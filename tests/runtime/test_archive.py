@@ -26,6 +26,14 @@ def items(gops: list[int]) -> list[Encoded]:
     ]
 
 
+def rows_of(item: Encoded) -> int:
+    return len(item.rows)
+
+
+def with_text(item: Encoded) -> int:
+    return len(item.rows) + (item.kind is SpanKind.KEYFRAME)
+
+
 @given(
     st.lists(st.integers(0, 5), min_size=1, max_size=8),
     st.integers(0, 2000),
@@ -39,7 +47,7 @@ def test_a_past_begins_with_a_keyframe_and_ends_at_its_moment(
     for item in shown:
         archive.add(item)
     assert archive.size_bytes <= most_bytes
-    found = archive.until(second * 10**9, most_tokens, 0)
+    found = archive.until(second * 10**9, most_tokens, rows_of)
     if not found:
         return
     assert found[0].kind is SpanKind.KEYFRAME
@@ -57,8 +65,8 @@ def test_whole_gops_leave_oldest_first() -> None:
     for item in items([2, 2, 2]):
         archive.add(item)
     assert archive.forgotten_gops == 1 and archive.since_ns() == 3 * 10**9
-    assert not archive.until(2 * 10**9, 1000, 0)
-    assert [item.capture_ns for item in archive.until(4 * 10**9, 1000, 0)] == [3, 4]
+    assert not archive.until(2 * 10**9, 1000, rows_of)
+    assert [item.capture_ns for item in archive.until(4 * 10**9, 1000, rows_of)] == [3, 4]
 
 
 def test_as_many_gops_as_fit() -> None:
@@ -66,6 +74,7 @@ def test_as_many_gops_as_fit() -> None:
     for item in items([2, 2, 2]):
         archive.add(item)
     whole = KEYFRAME_ROWS + 2 * WINDOW_ROWS
-    assert len(archive.until(8 * 10**9, 2 * whole, 0)) == 6
-    assert len(archive.until(8 * 10**9, 2 * whole, 1)) == 3  # the text before each keyframe counts too
-    assert len(archive.until(8 * 10**9, 0, 0)) == 3
+    assert len(archive.until(8 * 10**9, 2 * whole, rows_of)) == 6
+    # The text before each keyframe counts too.
+    assert len(archive.until(8 * 10**9, 2 * whole, with_text)) == 3
+    assert len(archive.until(8 * 10**9, 0, rows_of)) == 3

@@ -16,6 +16,7 @@ from magno.runtime.archive import Archive
 from magno.runtime.past_disk import PastOnDisk, boot, camera_folder
 from magno.runtime.past_file import Origin
 from magno.runtime.units import Encoded, SpanKind
+from tests.runtime.test_archive import rows_of
 from tests.waiting import happens
 
 WIDTH = 64
@@ -215,8 +216,8 @@ def test_memory_first_then_disk(tmp_path: Path) -> None:
         assert happens(lambda: len(archive.disk._queue) < past_disk.QUEUE_FILES)  # type: ignore[union-attr]
     assert happens(lambda: len(archive.disk._files) == 9)  # type: ignore[union-attr]
     assert archive.since_ns() == 0
-    assert [item.gop for item in archive.until(10 * S, 2 * sum(GOP_ROWS), 0)] == [2, 2, 2, 3, 3]
-    across = archive.until(50 * S, 4 * sum(GOP_ROWS), 0)  # its newest are in memory, its oldest are not
+    assert [item.gop for item in archive.until(10 * S, 2 * sum(GOP_ROWS), rows_of)] == [2, 2, 2, 3, 3]
+    across = archive.until(50 * S, 4 * sum(GOP_ROWS), rows_of)  # its newest are in memory, its oldest are not
     assert [item.pts_ns // S for item in across] == list(range(39, 51))
     archive.close()
     archive.wait()
