@@ -8,6 +8,7 @@ long as what is waited for does, and all that has come is taken at each wake.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ from rclpy.subscription import Subscription
 
 AT_ONCE = 32  # of one source, so that the others have their turn, too
 FOR_EVER_NS = -1
-STOP_S = 5.0
+STOP_S, AGAIN_S = 5.0, 0.1
 
 Counts = tuple[int, int, int, int, int]  # subscriptions, guard conditions, timers, clients, services
 
@@ -88,10 +89,13 @@ class Taker:
         while not self._over:
             try:
                 self._take_of(self._sources)
-            except (_rclpy.RCLError, _rclpy.InvalidHandle) as fault:
-                if not self._over and self._node.context.ok():
-                    self._on_fault(fault)
+            except _rclpy.InvalidHandle:  # the node has been destroyed
                 return
+            except _rclpy.RCLError as fault:
+                if self._over or not self._node.context.ok():
+                    return
+                self._on_fault(fault)
+                time.sleep(AGAIN_S)  # a node that hears nothing any more would be worse
 
     def _take_of(self, sources: tuple[Source, ...]) -> None:
         """Take from these until there are others."""
