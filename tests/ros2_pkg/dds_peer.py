@@ -60,6 +60,8 @@ class StreamStatus(IdlStruct, typename="magno_interfaces::msg::dds_::StreamStatu
     newest_picture_age: Duration
     cached_tokens: uint32
     remembered: Duration
+    tier: str
+    tier_changes: uint32
 
 
 @dataclass
@@ -70,6 +72,7 @@ class Request(IdlStruct, typename="magno_interfaces::srv::dds_::Query_Request_")
     deadline: Duration
     max_tokens: uint32
     at: Time
+    recall: bool
     conversation: str
 
 
@@ -127,7 +130,7 @@ def main(node: str, camera: str, question: str, deadline_s: float) -> None:
             sys.exit("the service was not found")
         time.sleep(0.02)
     sec, part = divmod(deadline_s, 1.0)
-    requests.write(Request(camera, question, Duration(int(sec), int(part * 1e9)), 0, Time(), ""))
+    requests.write(Request(camera, question, Duration(int(sec), int(part * 1e9)), 0, Time(), False, ""))
     reply = first(replies, lambda one: True)
     told = {
         "camera": status.camera,

@@ -70,9 +70,11 @@ def test_none_is_a_zero_duration() -> None:
     assert duration_from_ms(None) == Duration()
 
 
-@given(st.text(), st.text(), st.text(), int32, st.integers(0, S - 1), st.integers(0, 2**32 - 1))
+@given(
+    st.text(), st.text(), st.text(), int32, st.integers(0, S - 1), st.integers(0, 2**32 - 1), st.booleans()
+)
 def test_a_request_and_a_goal_make_the_same_query(
-    camera: str, question: str, conversation: str, sec: int, nanosec: int, tokens: int
+    camera: str, question: str, conversation: str, sec: int, nanosec: int, tokens: int, recall: bool
 ) -> None:
     length, at = Duration(sec=sec, nanosec=nanosec), Time(sec=abs(sec) % 2**31, nanosec=nanosec)
     fields = {
@@ -82,6 +84,7 @@ def test_a_request_and_a_goal_make_the_same_query(
         "max_tokens": tokens,
         "deadline": length,
         "at": at,
+        "recall": recall,
     }
     now_ns = (abs(sec) % 2**31 + 5) * S + nanosec
     query = query_from_message(QueryService.Request(**fields), now_ns, 7)
@@ -90,7 +93,7 @@ def test_a_request_and_a_goal_make_the_same_query(
     assert query.deadline_ms == pytest.approx(sec * 1e3 + nanosec / 1e6)
     assert query.ago_s == (5.0 if at != Time() else 0.0)
     assert query_from_message(QueryService.Request(**fields), 0, 7).ago_s == 0.0  # a moment to come is now
-    assert query.max_tokens == (tokens or 7)
+    assert query.max_tokens == (tokens or 7) and query.recall == recall
 
 
 def test_an_answer_fills_a_response_and_a_result_alike() -> None:
@@ -145,6 +148,8 @@ def test_a_camera_becomes_a_status(state: str) -> None:
         error="",
         reconnects=2,
         restarts=1,
+        tier="longer windows",
+        tier_changes=4,
     )
     message = status_message(camera, ros_now_ns=50 * S, monotonic_now_ns=6 * S)
     assert message.header.stamp.sec == 50 and message.camera == "front"
@@ -152,6 +157,7 @@ def test_a_camera_becomes_a_status(state: str) -> None:
     assert (message.pictures_received, message.pictures_dropped, message.cached_tokens) == (100, 3, 77)
     assert message.remembered == Duration(sec=12, nanosec=S // 2)
     assert (message.reconnects, message.restarts) == (2, 1)
+    assert (message.tier, message.tier_changes) == ("longer windows", 4)
     assert message.newest_picture_age == Duration(sec=1)
 
 

@@ -45,6 +45,12 @@ def test_a_question_may_be_about_the_past(active: Robot) -> None:
     assert lost.outcome == REFUSED and "remembered" in lost.error_msg
 
 
+def test_a_question_may_be_about_what_its_words_name(active: Robot) -> None:
+    answer = active.client.ask(QUESTION, deadline_s=10.0, max_tokens=2, recall=True)
+    assert answer.outcome == COMPLETE, answer.error_msg
+    assert answer.stamp.sec > 0
+
+
 def test_a_conversation_goes_on(active: Robot) -> None:
     names = ("visitor", "visitor", "", "visitor")
     turns = [

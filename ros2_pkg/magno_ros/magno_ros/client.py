@@ -120,6 +120,7 @@ class MagnoClient:
         deadline_s: float,
         max_tokens: int = 0,
         ago_s: float = 0.0,
+        recall: bool = False,
         conversation: str = "",
         patience_s: float = PATIENCE_S,
     ) -> Query.Response:
@@ -133,6 +134,7 @@ class MagnoClient:
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
             at=self._ago(ago_s),
+            recall=recall,
             conversation=conversation,
         )
         return self._call(self._query, request, "query", max(0.0, deadline_s) + patience_s)
@@ -145,6 +147,7 @@ class MagnoClient:
         deadline_s: float,
         max_tokens: int = 0,
         ago_s: float = 0.0,
+        recall: bool = False,
         conversation: str = "",
         on_text: Callable[[str], None] | None = None,
     ) -> Asking | Rejected:
@@ -155,6 +158,7 @@ class MagnoClient:
             deadline=duration_from_ms(deadline_s * 1e3),
             max_tokens=max_tokens,
             at=self._ago(ago_s),
+            recall=recall,
             conversation=conversation,
         )
         self._await_ready(self._ask.server_is_ready, "ask")

@@ -60,6 +60,7 @@ class QuestionMessage(Protocol):
     deadline: Duration
     max_tokens: int
     at: Time
+    recall: bool
     conversation: str
 
 
@@ -88,6 +89,10 @@ class CameraState(Protocol):
     def cached_tokens(self) -> int: ...
     @property
     def remembered_s(self) -> float: ...
+    @property
+    def tier(self) -> str: ...
+    @property
+    def tier_changes(self) -> int: ...
 
 
 M = TypeVar("M", bound=AnswerMessage)
@@ -130,6 +135,7 @@ def query_from_message(message: QuestionMessage, ros_now_ns: int, default_max_to
         camera=message.camera,
         deadline_ms=ms_from_duration(message.deadline),
         conversation=message.conversation,
+        recall=message.recall,
         ago_s=max(0, ros_now_ns - at_ns) / NS_PER_S if at_ns else 0.0,
         max_tokens=message.max_tokens or default_max_tokens,
     )
@@ -197,6 +203,8 @@ def status_message(camera: CameraState, ros_now_ns: int, monotonic_now_ns: int) 
     message.newest_picture_age = duration_from_ns(-1 if newest_ns is None else monotonic_now_ns - newest_ns)
     message.cached_tokens = _cut(camera.cached_tokens, UINT32_MAX)
     message.remembered = duration_from_ms(camera.remembered_s * 1e3)
+    message.tier = sendable(camera.tier)
+    message.tier_changes = _cut(camera.tier_changes, UINT32_MAX)
     return message
 
 

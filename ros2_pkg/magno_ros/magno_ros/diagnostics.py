@@ -62,6 +62,7 @@ def _camera(node: str, camera: CameraStatus, monotonic_now_ns: int) -> Diagnosti
         "reader processes replaced": camera.restarts,
         "tokens in the cache": camera.cached_tokens,
         "remembered, s": f"{camera.remembered_s:.0f}",
+        "taken in": camera.tier,
     }
     return _status(f"{node}: camera {camera.name}", level, said, values)
 

@@ -19,7 +19,7 @@ class Doomed:
         """Remember a refusal that time will end. One about the past or a conversation tells nothing of others."""
         retry_ms = answer.retry_after_ms or 0.0
         ends = answer.outcome is Outcome.REFUSED and retry_ms > 0
-        if ends and not question.ago_s and not question.conversation:
+        if ends and not question.ago_s and not question.recall and not question.conversation:
             until_s = now_s + min(retry_ms, MOMENT_MS) / 1e3
             self._newest = question, answer, until_s
 
