@@ -21,13 +21,13 @@ import numpy as np
 from rich.table import Table
 
 from magno.calibration.at_query import Shown, decode, encode, language_config, past_of, prefill, shown
+from magno.calibration.loads.mix import WORDS
 from magno.calibration.made_clips import resized
-from magno.calibration.mix import WORDS
 from magno.calibration.moments import spread
 from magno.calibration.sameness import Asked, Compared, Said, compared, spaced, that_fit
-from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.clock import NS_PER_S
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
 from magno.runtime.config import EngineConfig
 from magno.runtime.encoder import open_encoder
 from magno.runtime.engine import Engine

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.latency_record import processor, version_of
-from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 BENCHES = {
@@ -24,15 +24,21 @@ BENCHES = {
         "magno.calibration.answers",
         "the same words and logits, prefilled while watching or when asked",
     ),
-    "codec": ("magno.calibration.codec", "what motion costs, stage by stage, beside another extractor"),
-    "concurrency": ("magno.calibration.concurrency", "questions at once against the same one after another"),
+    "codec": ("magno.calibration.codec.bench", "what motion costs, stage by stage, beside another extractor"),
+    "concurrency": (
+        "magno.calibration.loads.concurrency",
+        "questions at once against the same one after another",
+    ),
     "deadline": (
-        "magno.calibration.deadline",
+        "magno.calibration.loads.deadline",
         "mixed questions on a live stream: one outcome each, none late",
     ),
-    "encoder": ("magno.calibration.encoder", "what x264's presets see of known motion, and what that costs"),
+    "encoder": (
+        "magno.calibration.codec.x264_presets",
+        "what x264's presets see of known motion, and what that costs",
+    ),
     "encoders": (
-        "magno.calibration.encoders",
+        "magno.calibration.encoders.bench",
         "an encoder's step: torch, ONNX Runtime, and ONNX Runtime in INT8",
     ),
     "ingest": (
@@ -45,7 +51,7 @@ BENCHES = {
     ),
     "memory": ("magno.calibration.memory", "a million pictures of one stream: memory that stays as it is"),
     "mutants": (
-        "magno.calibration.mutants",
+        "magno.calibration.mutants.bench",
         "damaged streams: nothing may fail, and no broken chain seem sound",
     ),
     "kills": (
@@ -53,16 +59,16 @@ BENCHES = {
         "reader processes killed and stopped: noticed, replaced, no question lost",
     ),
     "overload": (
-        "magno.calibration.overload",
+        "magno.calibration.loads.overload",
         "four times what it can answer: refused at once, or answered in time",
     ),
     "slow": (
-        "magno.calibration.slow",
+        "magno.calibration.loads.slow",
         "twice and three times as slow from one moment to the next: questions and a camera; a jumping wall clock",
     ),
     "recall": ("magno.training.recall", "questions about what left the cache long ago, recalled and not"),
     "reconnect": (
-        "magno.calibration.reconnect",
+        "magno.calibration.rtsp.reconnect",
         "a camera that goes and comes: told, fresh again, nothing leaks",
     ),
     "ros": ("magno.calibration.ros", "what ROS costs: round trips, packets, a storm of goals, a soak"),

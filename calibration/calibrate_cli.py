@@ -14,15 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from magno.calibration.latency import fitted, measured, rows
-from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.bundle import open_bundle
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.config import EngineConfig
 from magno.runtime.language import LanguageModel
 from magno.runtime.language_sizes import language_config
 from magno.runtime.latency_record import LatencyRecord, engine_version, processor, write_record
 from magno.runtime.memory import usual_budget
 from magno.runtime.spec import to_dict
-from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 SUBJECTS = ("latency",)

@@ -14,13 +14,13 @@ from typing import Any
 
 from rich.table import Table
 
+from magno.calibration.loads.outcomes import Bar, bars_as_json
 from magno.calibration.made_clips import MADE, RATE, resized
-from magno.calibration.outcomes import Bar, bars_as_json
-from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
 from magno.runtime.clock import NS_PER_S, WallClock
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import MagnoError

@@ -20,8 +20,8 @@ from typing import Any
 from rich.table import Table
 
 from magno.calibration.footprint import Footprint, footprint, trend
+from magno.calibration.loads.questioner import Questioner
 from magno.calibration.moments import moment_of, spread
-from magno.calibration.questioner import Questioner
 from magno.runtime.clock import NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine

@@ -19,8 +19,8 @@ from rich.table import Table
 from magno.calibration.footprint import Trend, footprint, trend
 from magno.calibration.made_clips import RATE, resized
 from magno.calibration.moments import moment_of
-from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.clock import NS_PER_S, WallClock
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import MagnoError, Outcome, Query

@@ -10,8 +10,8 @@ import sys
 from magno import __version__
 
 VERBS = {
-    "ask": ("magno.runtime.ask", "play a clip and ask a question about it"),
-    "watch": ("magno.runtime.watch_cli", "show a camera in the terminal, and ask it"),
+    "ask": ("magno.runtime.commands.ask", "play a clip and ask a question about it"),
+    "watch": ("magno.runtime.commands.watch", "show a camera in the terminal, and ask it"),
     "export": ("magno.export.cli", "turn a checkpoint into a bundle that the runtime opens"),
     "verify": (
         "magno.export.verify.cli",
@@ -19,11 +19,11 @@ VERBS = {
     ),
     "build": ("magno.export.engines.cli", "turn the encoders of a bundle into TensorRT engines"),
     "replay": (
-        "magno.runtime.replay_cli",
+        "magno.runtime.commands.replay",
         "play a clip through the engine in lockstep, and compare what it decided",
     ),
     "inspect": (
-        "magno.runtime.inspect_cli",
+        "magno.runtime.commands.inspect",
         "say what a video source sends: pictures, vectors, motion, breaks",
     ),
     "eval": ("magno.training.eval_cli", "ask a bundle many questions whose answers are known"),

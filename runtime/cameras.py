@@ -9,9 +9,9 @@ from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.clock import Clock
 from magno.runtime.config import EngineConfig
 from magno.runtime.encoder import Encoder
+from magno.runtime.questions.standing import Sight
 from magno.runtime.scheduler import Scheduler
 from magno.runtime.spec import CodecSpec
-from magno.runtime.standing import Sight
 from magno.runtime.tally import CameraStatus
 from magno.runtime.trace import Tracer
 from magno.runtime.units import MagnoError

@@ -16,8 +16,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from magno.runtime.archives import Archives
-from magno.runtime.asker import Asker, Standing
 from magno.runtime.bundle import open_bundle
 from magno.runtime.camera.process.picture_queue import NewestPictures
 from magno.runtime.camera.process.unit_queue import UnitQueue
@@ -25,25 +23,27 @@ from magno.runtime.camera.request import CameraRequest
 from magno.runtime.cameras import Cameras, EngineError
 from magno.runtime.clock import Clock, WallClock
 from magno.runtime.config import EngineConfig
-from magno.runtime.conversations import ConversationsStatus
 from magno.runtime.deadline import check_query
-from magno.runtime.desk import Desk
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.language import LanguageModel
 from magno.runtime.language_sizes import language_config
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.latency_record import known_profile
-from magno.runtime.lookup import LookUp
 from magno.runtime.memory import usual_budget
 from magno.runtime.parity_record import complaint
+from magno.runtime.past.archives import Archives
+from magno.runtime.past.lookup import LookUp
+from magno.runtime.questions.asker import Asker, Standing
+from magno.runtime.questions.conversations import ConversationsStatus
+from magno.runtime.questions.desk import Desk
+from magno.runtime.questions.several import query_each
+from magno.runtime.questions.standing import STIRRED, Rule
+from magno.runtime.questions.ticket import Ticket
 from magno.runtime.scheduler import Scheduler
-from magno.runtime.several import query_each
 from magno.runtime.spec import ModelSpec
-from magno.runtime.standing import STIRRED, Rule
 from magno.runtime.stream import misfit
 from magno.runtime.streams import Streams
 from magno.runtime.tally import CameraStatus
-from magno.runtime.ticket import Ticket
 from magno.runtime.trace import NO_TRACE, Tracer
 from magno.runtime.units import Answer, Event, Outcome, Query
 from magno.runtime.watcher import Gate, Watcher

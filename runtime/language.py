@@ -21,10 +21,10 @@ import llama_cpp
 import numpy as np
 
 from magno.runtime.cells import CellLedger
-from magno.runtime.gguf_header import GgufError, read_header
+from magno.runtime.gguf.header import GgufError, read_header
+from magno.runtime.gguf.word_rows import WordRows
 from magno.runtime.native_batch import NativeBatch, Part
 from magno.runtime.sequence import CacheFullError, LanguageError, Sequence, cache_full
-from magno.runtime.word_rows import WordRows
 
 __all__ = ["CacheFullError", "LanguageConfig", "LanguageError", "LanguageModel", "Sequence"]
 

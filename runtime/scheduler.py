@@ -12,23 +12,23 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from magno.runtime.answering import Answering, immediate
 from magno.runtime.clock import NS_PER_MS, Clock
 from magno.runtime.config import EngineConfig
-from magno.runtime.conversations import Conversations, Limits
 from magno.runtime.deadline import admit
 from magno.runtime.language import LanguageError, LanguageModel
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.memory import TEXT_TOKENS, gop_tokens
-from magno.runtime.open_questions import OpenQuestions
 from magno.runtime.profile import measure
-from magno.runtime.queueing import Places
-from magno.runtime.refusal import GIVES_WAY, camera_of, refusal, unknown_camera
+from magno.runtime.questions.answering import Answering, immediate
+from magno.runtime.questions.conversations import Conversations, Limits
+from magno.runtime.questions.open_questions import OpenQuestions
+from magno.runtime.questions.queueing import Places
+from magno.runtime.questions.refusal import GIVES_WAY, camera_of, refusal, unknown_camera
+from magno.runtime.questions.ticket import Ticket
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
 from magno.runtime.stream import PastError, Seen
 from magno.runtime.streams import Streams
-from magno.runtime.ticket import Ticket
 from magno.runtime.together import append_together
 from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.watcher import Watcher

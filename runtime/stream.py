@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from magno.runtime.archive import Archive
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.language import LanguageModel, Sequence
-from magno.runtime.meaning import Likeness
 from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, sink_of, spans_after
-from magno.runtime.recollection import Recollection
+from magno.runtime.past.archive import Archive
+from magno.runtime.past.meaning import Likeness
+from magno.runtime.past.recollection import Recollection
 from magno.runtime.spec import ModelSpec
 from magno.runtime.units import Encoded, MagnoError, Span, SpanKind
 

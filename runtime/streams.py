@@ -7,10 +7,10 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from magno.runtime.ago import ago_s, without_ago
-from magno.runtime.archives import Archives
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
 from magno.runtime.language import LanguageModel
+from magno.runtime.past.ago import ago_s, without_ago
+from magno.runtime.past.archives import Archives
 from magno.runtime.spec import ModelSpec
 from magno.runtime.stream import LiveStream, Seen
 from magno.runtime.trace import Fact

@@ -25,8 +25,8 @@ from magno.runtime.encoding import encoded
 from magno.runtime.energy import motion_energy
 from magno.runtime.inbox import Inbox
 from magno.runtime.pacer import Pacer
+from magno.runtime.questions.standing import Sight
 from magno.runtime.spec import CodecSpec
-from magno.runtime.standing import Sight
 from magno.runtime.stream import Seen
 from magno.runtime.tally import CameraStatus, Tally
 from magno.runtime.tier import STRETCH, Tier

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.runtime.ask import named_cameras
+from magno.runtime.commands.ask import named_cameras
 
 KEYS = {
     "text",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from magno.runtime.tables import stdout_console
+from magno.runtime.commands.tables import stdout_console
 from magno.training.questions.families import FAMILIES
 from magno.training.questions.words import PHRASINGS, worded
 from magno.training.score import Share, is_right, mean, shares, text_only

@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from magno.runtime.ask import DEFAULT_BUNDLE
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.config import OPEN, EngineConfig
-from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 from magno.training.ablations import ABLATIONS, AS_IT_IS, ablated
 from magno.training.eval_report import Result, as_json, print_report

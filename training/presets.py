@@ -10,7 +10,7 @@ from rich.table import Table
 
 from magno.export.delta_presets import PAPER, Preset
 from magno.export.model import DeltaEncoder
-from magno.runtime.tables import stdout_console
+from magno.runtime.commands.tables import stdout_console
 from magno.training.pocket import CODEC, DELTA, EMBED_DIM
 
 PRESETS = {"pocket": Preset(DELTA, CODEC, EMBED_DIM, "what models/pocket has")} | PAPER

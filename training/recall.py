@@ -20,10 +20,10 @@ from av.video.frame import VideoFrame
 from rich.table import Table
 
 from magno.calibration.moments import moment_of, spread
-from magno.runtime.ask import DEFAULT_BUNDLE
 from magno.runtime.camera.encode import PictureEncoder
 from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.clock import NS_PER_S, WallClock
+from magno.runtime.commands.ask import DEFAULT_BUNDLE
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query

@@ -1,6 +1,6 @@
 """Damage to a GGUF file by someone who knows the format: counts, lengths, types, sizes and places that lie. Pure.
 
-Layout: ggml/docs/gguf.md, as in magno.runtime.gguf_header.
+Layout: ggml/docs/gguf.md, as in magno.runtime.gguf.header.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from magno.calibration.profiling.page import page
 from magno.calibration.profiling.profile import Profile, profile
 from magno.calibration.profiling.report import as_json, as_tables
 from magno.calibration.profiling.settings import ProfileError, Settings
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.encoder import BACKENDS
-from magno.runtime.inspection_dump import written_aside
-from magno.runtime.tables import stdout_console
+from magno.runtime.inspection.dump import written_aside
 from magno.runtime.units import MagnoError
 
 BAD_INPUT = 2

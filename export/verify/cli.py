@@ -15,9 +15,9 @@ from rich.table import Table
 
 from magno.export.source_cli import add_part_arguments, check_chosen, names_model, source_of
 from magno.runtime.bundle import Bundle, open_bundle
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.parity_record import ParityRecord, Rung, RungOutcome
 from magno.runtime.spec import to_dict
-from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 USAGE_FAULT, BELOW_GATE = 2, 3

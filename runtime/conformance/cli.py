@@ -13,11 +13,11 @@ from rich.table import Table
 from magno.runtime.camera.hardware.calibrated import write_record
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
+from magno.runtime.commands.tables import stdout_console
 from magno.runtime.conformance.photometric import Photometer
 from magno.runtime.conformance.suite import open_measured, record_of, tests_of
 from magno.runtime.conformance.vector_sources import VECTOR_SOURCES
 from magno.runtime.conformance.verdict import Verdict
-from magno.runtime.tables import stdout_console
 from magno.runtime.units import MagnoError
 
 PICTURE_PX = 640  # of real pictures: half the pixels of a 720p line

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from magno.calibration import kills, reconnect
+from magno.calibration import kills
 from magno.calibration.footprint import FLAT_KIB, Footprint, trend
 from magno.calibration.moments import spread
-from magno.calibration.rtp import MOST_BYTES, packets
+from magno.calibration.rtsp import reconnect
+from magno.calibration.rtsp.rtp import MOST_BYTES, packets
 from magno.runtime.camera.h264.nal import split_nal_units
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from magno.runtime.ticket import Ticket
+from magno.runtime.questions.ticket import Ticket
 from magno.runtime.units import Answer, Outcome, Query
 
 LEFT, LATE = Answer("left", Outcome.COMPLETE), Answer("", Outcome.FAILED, "Too late.")

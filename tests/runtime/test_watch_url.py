@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.calibration.rtsp_server import RtspServer, clip_from_file
+from magno.calibration.rtsp.server import RtspServer, clip_from_file
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.config import EngineConfig

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from magno.calibration.rtsp_server import RtspServer, clip_from_file
+from magno.calibration.rtsp.server import RtspServer, clip_from_file
 from magno.runtime.bundle import Bundle, open_bundle
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.process.unit_queue import UnitQueue

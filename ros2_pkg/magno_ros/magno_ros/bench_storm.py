@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from magno.calibration.outcomes import GRACE_MS
+from magno.calibration.loads.outcomes import GRACE_MS
 from magno.runtime.units import Outcome
 from magno_ros.bench_caller import REJECTED
 from magno_ros.bench_loads import GOAL_DEADLINE_MS, QUESTION, SOAK_DEADLINE_MS

@@ -19,7 +19,7 @@ from magno_interfaces.srv import Query
 from rclpy.node import Node
 
 from magno.runtime.engine import Engine
-from magno.runtime.ticket import Ticket
+from magno.runtime.questions.ticket import Ticket
 from magno.runtime.units import Answer, MagnoError, Outcome
 from magno.runtime.units import Query as Question
 from magno_ros.conversions import AnswerMessage, QuestionMessage, fill_answer, query_from_message

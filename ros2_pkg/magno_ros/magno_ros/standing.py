@@ -12,8 +12,8 @@ from magno_interfaces.srv import Unwatch, Watch
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 
-from magno.runtime.asker import Standing
 from magno.runtime.engine import Engine
+from magno.runtime.questions.asker import Standing
 from magno.runtime.units import Event, MagnoError
 from magno_ros.conversions import event_message, ms_from_duration
 from magno_ros.qos import EVENTS_QOS

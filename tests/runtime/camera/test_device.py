@@ -19,7 +19,7 @@ from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraError, CameraRequest
 from magno.runtime.camera.sources import SOURCES, kind_of
 from magno.runtime.clock import NS_PER_S, ReplayClock
-from magno.runtime.inspection_report import TIME_WORDS
+from magno.runtime.inspection.report import TIME_WORDS
 from magno.runtime.units import Link
 from tests import synthetic
 

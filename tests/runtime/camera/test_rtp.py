@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.calibration.rtp import MOST_BYTES, PAYLOAD_TYPE, packets
+from magno.calibration.rtsp.rtp import MOST_BYTES, PAYLOAD_TYPE, packets
 from magno.runtime.camera.h264.nal import SLICES, nal_type, split_nal_units
 from magno.runtime.camera.network.rtp import START, Depacketizer, Packet, TimedUnit, parse_packet
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from magno.calibration.rtp import packets
-from magno.calibration.rtsp_server import Clip, RtspServer, clip_from_file
+from magno.calibration.rtsp.rtp import packets
+from magno.calibration.rtsp.server import Clip, RtspServer, clip_from_file
 from magno.runtime.camera.caps import TimeFrom
 from magno.runtime.camera.network.families import FAMILIES, options_for, without_password
 from magno.runtime.camera.process.reader import CameraReader

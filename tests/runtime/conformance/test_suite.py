@@ -64,7 +64,7 @@ LIES: dict[str, tuple[Lie, set[str]]] = {
 }
 
 
-# The matrix takes long: tests/test_inspect_cli.py runs it, with all the others.
+# The matrix takes long: tests/runtime/commands/test_inspect.py runs it, with all the others.
 @pytest.mark.parametrize("name", [name for name in TESTS if name != "matrix"])
 def test_software_decoder_passes(name: str) -> None:
     told = TESTS[name](SOFTWARE)
