@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy and torch are there, and for every process that a test starts: what tests compute is so small that
@@ -13,6 +15,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import pytest
 
 from tests.tiny import tiny_checkpoint
+
+
+@pytest.fixture(autouse=True)
+def engine_is_heard() -> Iterator[None]:
+    """Commands and benches quieten the engine's log for the rest of their process, which here is everybody's."""
+    yield
+    for name in ("magno.engine", "magno.camera"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")
