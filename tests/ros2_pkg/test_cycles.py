@@ -19,7 +19,7 @@ from tests.ros2_pkg.robot import QUESTION, robot
 
 CYCLES = int(os.environ.get("MAGNO_CYCLES", "12"))
 SETTLED_AFTER = 100  # cycles
-# A cycle keeps 125 KiB (100 cycles on two cores), and 120 of the engine alone nothing: it is ROS that does.
+# A cycle keeps 43 KiB (100 cycles on two cores, most of it in the first 20), and 120 of the engine alone nothing.
 MOST_SLOPE_KIB = 256
 
 

@@ -10,6 +10,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -66,6 +67,8 @@ class MagnoNode(LifecycleNode):
 
     def __init__(self, name: str = "magno", **options: Any) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **options)
+        # OpenMP keeps threads, and malloc memory, for every thread that ever computed: one opens all engines.
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="magno-open")
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._cameras: Mapping[str, CameraConfig] = {}
@@ -92,7 +95,7 @@ class MagnoNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         declare_cameras(self)
         config = read_parameters(self, EngineConfig)
-        engine = Engine.open(config.engine)
+        engine = self._opener.submit(Engine.open, config.engine).result()
         with self._lock:
             self._engine, self._cameras = engine, config.cameras
         self._change(config.live)
@@ -154,6 +157,7 @@ class MagnoNode(LifecycleNode):
         self._taker.close()
         self._questions.close()
         self._standing.close()
+        self._opener.shutdown()
         super().destroy_node()
 
     def _stop_watching(self) -> None:
