@@ -26,6 +26,7 @@ BATCH = 16  # windows or keyframes that an encoder takes at once
 BATCH_TOKENS = 512  # of the language model's prefill
 TEXT_TOKENS = 8  # before a keyframe, at most
 QUESTION_TOKENS = 1024  # room for the system text, a question and its answer
+DENSE_KEYFRAMES = 64  # of the baseline that the paper compares itself with
 
 Rows = list[int] | np.ndarray  # token ids, or (n, embed_dim) float32
 
@@ -53,6 +54,13 @@ def shown(
             found += [Shown(item, newest_ns) for item in windower.step(frame)]
             tell(pictures)
     return found + [Shown(item, newest_ns) for item in windower.flush()]
+
+
+def dense(items: list[Keyframe | FusedWindow]) -> list[Keyframe | FusedWindow]:
+    """The past without codec data: DENSE_KEYFRAMES of the items' newest pictures, evenly spread, each whole; of fewer
+    items all."""
+    at = np.unique(np.linspace(0, len(items) - 1, min(DENSE_KEYFRAMES, len(items))).astype(int))
+    return [Keyframe(items[i].frame, gop) for gop, i in enumerate(at)]
 
 
 def encode(encoder: Encoder, bundle: Bundle, items: list[Keyframe | FusedWindow]) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ def test_prefilled_while_watching_answers_as_prefilled_when_asked(tiny_bundle: P
     )
     assert row.streaming_text == row.at_query_text
     assert row.at_query_tokens > row.streaming_tokens > 0  # the question's own tokens apart
+    assert row.dense_tokens > row.at_query_tokens  # every picture whole
     assert row.repeats == 3
     assert row.ratio == pytest.approx(row.at_query_ms / row.streaming_ms)
 
