@@ -24,7 +24,7 @@ from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.engine import Engine
-from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.language import LanguageModel
 from magno.runtime.units import Answer, MagnoError, Query
 from magno.runtime.window import FusedWindow, Keyframe
 
@@ -91,7 +91,8 @@ def paper_way(
     )
     items = [one.item for one in found]
     whole = dense(items)
-    config = max((language_config(opened.spec, each) for each in (items, whole)), key=_room)
+    configs = [language_config(opened.spec, each) for each in (items, whole)]
+    config = max(configs, key=lambda one: one.context_tokens)
     with open_encoder(opened, threads=2) as encoder, LanguageModel.open(opened.llm, config) as language:
         _answer(opened, encoder, language, items[:WARM_ITEMS], QUESTION)
         yield lambda question, is_dense: _answer(
@@ -150,10 +151,6 @@ def compare(
         theirs.tokens,
         whole.tokens,
     )
-
-
-def _room(config: LanguageConfig) -> int:
-    return config.context_tokens
 
 
 def _ask(engine: Engine, question: str) -> Answer:
