@@ -15,6 +15,7 @@ import numpy as np
 from magno.runtime.bundle import Bundle
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
+from magno.runtime.capture_time import with_time
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
@@ -77,7 +78,8 @@ def encode(encoder: Encoder, bundle: Bundle, items: list[Keyframe | FusedWindow]
         arrays = [window_arrays(item, bundle.spec.codec) for _, item in group]
         motion, residual = (np.concatenate(column) for column in zip(*arrays, strict=True))
         rows |= {at: tokens for (at, _), tokens in zip(group, encoder.window(motion, residual), strict=True)}
-    return [rows[at] for at in range(len(items))]
+    periods = bundle.spec.layout.time_periods_s
+    return [with_time(rows[at], item.frame.pts_ns, periods) for at, item in enumerate(items)]
 
 
 def language_config(spec: ModelSpec, items: list[Keyframe | FusedWindow]) -> LanguageConfig:

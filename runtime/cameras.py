@@ -11,7 +11,7 @@ from magno.runtime.config import EngineConfig
 from magno.runtime.encoder import Encoder
 from magno.runtime.questions.standing import Sight
 from magno.runtime.scheduler import Scheduler
-from magno.runtime.spec import CodecSpec
+from magno.runtime.spec import ModelSpec
 from magno.runtime.tally import CameraStatus
 from magno.runtime.trace import Tracer
 from magno.runtime.units import MagnoError
@@ -28,7 +28,7 @@ class Cameras:
     def __init__(
         self,
         config: EngineConfig,
-        codec: CodecSpec,
+        spec: ModelSpec,
         encoder: Encoder,
         scheduler: Scheduler,
         watchers: dict[str, Watcher],
@@ -36,7 +36,7 @@ class Cameras:
         tracer: Tracer,
     ) -> None:
         self._tracer = tracer
-        self._config, self._codec, self._encoder = config, codec, encoder
+        self._config, self._spec, self._encoder = config, spec, encoder
         self._scheduler, self._watchers, self._clock = scheduler, watchers, clock
         self._closed = False
 
@@ -48,7 +48,7 @@ class Cameras:
             name,
             dataclasses.replace(request, b_frames=self._config.b_frames, decoder=self._config.decoder),
             self._encoder,
-            self._codec,
+            self._spec,
             self._clock,
             self._scheduler.notify,
             feed,

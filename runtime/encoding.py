@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
+from magno.runtime.capture_time import with_time
 from magno.runtime.encoder import Encoder
 from magno.runtime.features import keyframe_pixels, window_arrays
-from magno.runtime.spec import CodecSpec
+from magno.runtime.spec import ModelSpec, TokenLayout
 from magno.runtime.units import Encoded, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe
 
 
-def encoded(item: Keyframe | FusedWindow, encoder: Encoder, codec: CodecSpec) -> Encoded:
+def encoded(item: Keyframe | FusedWindow, encoder: Encoder, spec: ModelSpec) -> Encoded:
     """Raises EncoderError."""
     if isinstance(item, Keyframe):
-        return with_rows(item, encoder.keyframe(keyframe_pixels(item.frame.picture))[0])
-    return with_rows(item, encoder.window(*window_arrays(item, codec))[0])
+        return with_rows(item, encoder.keyframe(keyframe_pixels(item.frame.picture))[0], spec.layout)
+    return with_rows(item, encoder.window(*window_arrays(item, spec.codec))[0], spec.layout)
 
 
-def with_rows(item: Keyframe | FusedWindow, rows: np.ndarray) -> Encoded:
-    """The item with what its encoder said of it: (tokens, width) float32."""
+def with_rows(item: Keyframe | FusedWindow, rows: np.ndarray, layout: TokenLayout) -> Encoded:
+    """The item with what its encoder said of it, (tokens, width) float32, and when it was."""
     frame = item.frame
     if isinstance(item, Keyframe):
         kind, pictures, is_cut = SpanKind.KEYFRAME, 1, item.is_cut
     else:
         kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
-    return Encoded(kind, rows, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)
+    timed = with_time(rows, frame.pts_ns, layout.time_periods_s)
+    return Encoded(kind, timed, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)

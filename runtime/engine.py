@@ -76,7 +76,7 @@ class Engine:
         archives = Archives(config, identity)
         streams = Streams(language, spec, config.budget_tokens, archives, clock)
         self._scheduler = Scheduler(config, spec, language, watchers, streams, clock, profile)
-        self._cameras = Cameras(config, spec.codec, encoder, self._scheduler, watchers, clock, tracer)
+        self._cameras = Cameras(config, spec, encoder, self._scheduler, watchers, clock, tracer)
         look_up = LookUp(language, streams, watchers, self._scheduler.wake)
         self._desk = Desk(self._scheduler, look_up, clock, tracer)
         self._asker = Asker(

@@ -94,8 +94,16 @@ class TokenLayout:
     cut_text: str = (
         ""  # instead of keyframe_text, of a keyframe that shows another scene; empty: keyframe_text
     )
+    # Of the cosines and sines in which the last columns of each keyframe's and window's embeddings tell when it was
+    # captured (capture_time.py); none: they are the encoders' own.
+    time_periods_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        if not all(SHORTEST_PERIOD_S <= period <= LONGEST_PERIOD_S for period in self.time_periods_s):
+            raise SpecError(
+                f"time_periods_s wants {SHORTEST_PERIOD_S:g} to {LONGEST_PERIOD_S:g} seconds, found "
+                f"{min(self.time_periods_s):g} to {max(self.time_periods_s):g}."
+            )
         for name in ("keyframe_text", "cut_text"):
             text = getattr(self, name)
             if re.search(r"[{}]", TIME_FIELD.sub("", text)):
@@ -117,7 +125,15 @@ class ModelSpec:
     codec: CodecSpec
     layout: TokenLayout
 
+    def __post_init__(self) -> None:
+        told = 2 * len(self.layout.time_periods_s)
+        if told >= self.embed_dim:
+            raise SpecError(
+                f"time_periods_s wants fewer columns than the {self.embed_dim} of an embedding, found {told}."
+            )
 
+
+SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.001, 1e6
 LARGEST = 1e300  # of a float field: a longer integer would not convert
 # A keyframe's text may tell the time, and ask nothing else of str.format.
 TIME_FIELD = re.compile(r"\{seconds(:\.[0-9]f)?\}")

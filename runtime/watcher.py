@@ -26,7 +26,7 @@ from magno.runtime.energy import motion_energy
 from magno.runtime.inbox import Inbox
 from magno.runtime.pacer import Pacer
 from magno.runtime.questions.standing import Sight
-from magno.runtime.spec import CodecSpec
+from magno.runtime.spec import ModelSpec
 from magno.runtime.stream import Seen
 from magno.runtime.tally import CameraStatus, Tally
 from magno.runtime.tier import STRETCH, Tier
@@ -60,7 +60,7 @@ class Watcher:
         name: str,
         request: CameraRequest,
         encoder: Encoder,
-        codec: CodecSpec,
+        spec: ModelSpec,
         clock: Clock,
         wake: Callable[[], None],
         feed: Feed | None = None,
@@ -76,7 +76,8 @@ class Watcher:
         self.name, self.request, self._feed = name, replace(request, keyframes_only=keyframes_only), feed
         self.inbox = Inbox(wake, tracer.trail(f"language {name}"))
         self._trail, self._gate = tracer.trail(f"camera {name}"), gate
-        self._encoder, self._codec, self._clock, self._wake = encoder, codec, clock, wake
+        self._encoder, self._spec, self._clock, self._wake = encoder, spec, clock, wake
+        codec = spec.codec
         self._windower = Windower(
             codec.window_pictures,
             codec.windows_per_gop,
@@ -285,7 +286,7 @@ class Watcher:
 
     def _encode(self, item: Keyframe | FusedWindow) -> Encoded:
         kind = SpanKind.KEYFRAME if isinstance(item, Keyframe) else SpanKind.WINDOW
-        done = self.pacer.timed(kind, lambda: encoded(item, self._encoder, self._codec))
+        done = self.pacer.timed(kind, lambda: encoded(item, self._encoder, self._spec))
         told = {"gop": done.gop, "pictures": done.pictures, "pts_ns": done.pts_ns, "cut": done.is_cut}
         self._trail.lap("encode", kind=kind.value, **told)
         return done

@@ -10,6 +10,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from magno.runtime.capture_time import columns
+from magno.runtime.clock import NS_PER_S
 from magno.runtime.spec import CodecSpec, TokenLayout
 from magno.training.facts import thing_state
 from magno.training.guidance import Guidance, GuidanceLine, stacked
@@ -38,6 +40,8 @@ class Batch(NamedTuple):
     windows: Windows
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
+    keyframe_times: Tensor  # (K, columns): see runtime.capture_time
+    window_times: Tensor  # (W, columns)
     families: list[str]  # of the questions, row after row
     asked: Guidance
 
@@ -81,7 +85,8 @@ class Batcher:
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
     ) -> Iterator[GuidanceLine]:
         """`before`: rows and windows of the batch before this one."""
-        for lesson, pointer in pointers(row, shard, symmetry, self._codec.patches):
+        tokens = self._layout.keyframe_tokens, self._layout.window_tokens
+        for lesson, pointer in pointers(row, shard, symmetry, self._codec.patches, tokens):
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
             yield GuidanceLine(lesson, pointer, state, *before)
 
@@ -122,9 +127,22 @@ class Batcher:
             windows,
             _cells(rows, 0, layout.keyframe_tokens),
             _cells(rows, 1, layout.window_tokens),
+            _times(rows, 0, layout),
+            _times(rows, 1, layout),
             [lesson.family for row in rows for lesson in row.lessons],
             stacked(asked, length),
         )
+
+
+def _times(rows: list[Row], kind: int, layout: TokenLayout) -> Tensor:
+    """(N, columns) of all items of a kind."""
+    times_ns = [
+        round(time_s * NS_PER_S)
+        for row in rows
+        for item_kind, time_s in zip(row.kinds, row.times_s, strict=True)
+        if item_kind == kind
+    ]
+    return torch.from_numpy(columns(times_ns, layout.time_periods_s))
 
 
 def _cells(rows: list[Row], kind: int, count: int) -> Tensor:

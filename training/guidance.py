@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from magno.training.facts import ThingState
-from magno.training.pointers import CHANGED, COUNTING, OF_LOOKS, Pointer
+from magno.training.pointers import COUNTING, OF_LOOKS, Pointer
 from magno.training.shards import Lesson
+from magno.training.when import CHANGED
 
 
 class Guidance(NamedTuple):
@@ -29,6 +30,9 @@ class Guidance(NamedTuple):
     counts: Tensor  # (Q,) bool: it wants that
     cuts: Tensor  # (Q, L) bool: where another scene was told of
     changed: Tensor  # (Q,) bool: it asks for that
+    arrived: Tensor  # (Q, L) bool: what first shows a thing that appeared
+    newest: Tensor  # (Q, L) bool: what tells when it is, where it asks of when something was
+    ago_s: Tensor  # (Q,) how long ago it was; NaN: not said
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
     moves: Tensor  # (Q, 3) facts.ThingState.moves
@@ -59,8 +63,11 @@ def stacked(lines: Sequence[GuidanceLine], length: int) -> Guidance:
         patches=_columns([at.patches for at, _ in told], length),
         counted=_columns([at.counted for at, _ in told], length),
         counts=_truths([line.lesson.family == COUNTING for line in lines]),
-        cuts=_columns([at.cuts for at, _ in told], length),
+        cuts=_columns([at.when.cuts for at, _ in told], length),
         changed=_truths([line.lesson.family == CHANGED for line in lines]),
+        arrived=_columns([at.when.arrived for at, _ in told], length),
+        newest=_columns([at.when.newest for at, _ in told], length),
+        ago_s=torch.tensor([at.when.ago_s for at, _ in told]),
         by_looks=_truths([line.lesson.family in OF_LOOKS for line in lines]),
         place=torch.tensor(np.array([line.state.place for line in lines], np.float32)).reshape(-1, 2),
         moves=torch.tensor(np.array([line.state.moves for line in lines], np.float32)).reshape(-1, 3),

@@ -23,7 +23,7 @@ from magno.training.heads import soft_cells
 from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
-NOW, THEN, COUNT = 0, 1, 2  # its heads
+NOW, THEN, COUNT, LATEST = 0, 1, 2, 3  # its heads
 # Column of a row: there attention goes that finds nothing, so that an absence can be read as well.
 NOWHERE = 0
 
@@ -34,7 +34,11 @@ class Guide(nn.Module):
     def __init__(self, width: int, words: Words) -> None:
         super().__init__()
         self.names = WordHead(words)
-        self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 3)
+        self.place, self.moves, self.ago = (
+            nn.Linear(width, CELLS**2),
+            nn.Linear(width, 3),
+            nn.Linear(width, 1),
+        )
         self.second = nn.Linear(width, width, bias=False)  # where a state keeps the other name of two
 
     def losses(
@@ -48,8 +52,10 @@ class Guide(nn.Module):
             "names": self._names(named, language.get_input_embeddings().weight, batch, movers, told),
             "looks": self._looks(language, named, batch, NOW, _shown(batch, movers, told))
             + self._looks(language, named, batch, THEN, _happened(batch, movers, told))
+            + self._looks(language, named, batch, LATEST, batch.asked.newest)
             + self._counts(language, named, batch),
             "found": self._found(found, batch.asked),
+            "ago": self._ago(found, batch.asked),
         }
 
     def _names(
@@ -109,6 +115,14 @@ class Guide(nn.Module):
         moved = smooth_l1_loss(self.moves(state), asked.moves[asked.in_view], reduction="none", beta=0.2)
         return 0.5 * placed + 2 * moved.sum(-1).mean()
 
+    def _ago(self, states: Tensor, asked: Guidance) -> Tensor:
+        known = ~asked.ago_s.isnan()
+        if not bool(known.any()):
+            return states.sum() * 0
+        at = asked.at[known]
+        state = nn.functional.rms_norm(states[at[:, 0], at[:, 1]], states.shape[-1:])
+        return smooth_l1_loss(self.ago(state)[:, 0], asked.ago_s[known], beta=0.2)
+
 
 def _looks_of(windows: Windows) -> tuple[Tensor, Tensor]:
     return windows.colour, windows.shape
@@ -135,7 +149,7 @@ def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tens
     """(Q, L) bool: the token of what moved when it began or ceased to, or the text that tells a cut; of what did not
     happen, NOWHERE."""
     asked = batch.asked
-    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts
+    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts | asked.arrived
     shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
     shown[:, NOWHERE] |= asked.changed & ~asked.cuts.any(1)
     return shown

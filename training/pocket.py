@@ -31,6 +31,7 @@ LAYOUT = TokenLayout(
     question_suffix="<|im_end|>",
     stop_text="<|im_end|>",
     cut_text="<|cut|>",
+    time_periods_s=(4.0, 16.0, 64.0, 256.0),
 )
 
 EMBED_DIM = 256

@@ -11,16 +11,12 @@ from magno.training.questions.words import COLOURS, NOUNS, SHAPES
 from magno.training.rows import Row
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import Symmetry
+from magno.training.when import BEGAN, ENDED, KEYFRAME, NOTHING, WINDOW, Moment, moment, turn
 
-KEYFRAME, WINDOW = 0, 1
 ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
-# What happened is told by one window of many: the first or the last in which the thing moved. Of two things that are
-# compared, each has a window of its own.
-BEGAN, ENDED = ("first", "start"), ("stop", "since_stopped")
 NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
 OF_LOOKS = ("where", "colour", "shape", "presence")
-COUNTING, CHANGED = "count", "changed"
-MOVES = 0.01  # of the picture, over a window
+COUNTING = "count"
 
 Look = tuple[int, int]  # facts' numbers of a colour and a shape; 0: any
 
@@ -38,20 +34,21 @@ class Pointer:
     turned: Look  # of what is seen there; with a turn of -1: what would be, had it happened
     patches: tuple[int, ...]  # columns of the newest keyframe's tokens that the thing lies on
     counted: tuple[int, ...] = ()  # of "how many": those that a thing's middle lies in
-    cuts: tuple[
-        int, ...
-    ] = ()  # of "has the view changed": columns of the text before a keyframe of another scene
+    when: Moment = NOTHING  # of what is told by when it happened
 
 
-def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
-    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with."""
+def pointers(
+    row: Row, shard: Shard, symmetry: Symmetry, patches: int, tokens: tuple[int, int]
+) -> list[tuple[Lesson, Pointer]]:
+    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with.
+    `tokens` of a keyframe and of a window."""
     found = []
     for lesson, answer in zip(row.lessons, row.answers, strict=True):
-        asked = _pointer(row, shard, symmetry, patches, (lesson, answer))
+        asked = _pointer(row, shard, symmetry, patches, tokens, (lesson, answer))
         found.append((lesson, asked))
         if lesson.family in NAMING and lesson.thing >= 0:
             named = look(shard, lesson.clip, lesson.thing)
-            window = _turn(row, shard, lesson, lesson.thing) if lesson.family in BEGAN else asked.window
+            window = turn(row, shard, lesson, lesson.thing) if lesson.family in BEGAN else asked.window
             words = range(answer, answer + (2 if named[0] != NO_COLOUR else 1))
             at_words = replace(
                 asked,
@@ -68,7 +65,12 @@ def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[t
 
 
 def _pointer(
-    row: Row, shard: Shard, symmetry: Symmetry, patches: int, question: tuple[Lesson, int]
+    row: Row,
+    shard: Shard,
+    symmetry: Symmetry,
+    patches: int,
+    tokens: tuple[int, int],
+    question: tuple[Lesson, int],
 ) -> Pointer:
     """Of the question itself."""
     lesson, answer = question
@@ -78,13 +80,13 @@ def _pointer(
     newest = seen[-1]
     last = row.kinds[: newest + 1].count(WINDOW) - 1
     window = last if row.kinds[newest] == WINDOW or lesson.family not in OF_LOOKS else -1
-    turn, turned = -1, (0, 0)
+    turned_at, turned = -1, (0, 0)
     if len(names) > 1:
-        sought, turned, turn = names[:1], names[1], window
+        sought, turned, turned_at = names[:1], names[1], window
         if lesson.family in BEGAN:
-            window, turn = (_turn(row, shard, lesson, _thing(shard, lesson, name)) for name in names[:2])
+            window, turned_at = (turn(row, shard, lesson, _thing(shard, lesson, name)) for name in names[:2])
     elif lesson.family in BEGAN + ENDED and (thing := _thing(shard, lesson, names[0])) >= 0:
-        turn, turned = _turn(row, shard, lesson, thing), look(shard, lesson.clip, thing)
+        turned_at, turned = turn(row, shard, lesson, thing), look(shard, lesson.clip, thing)
     keyframe = max(number for number in seen if row.kinds[number] == KEYFRAME)
     colours, shapes, middles = patch_facts(shard, lesson.clip, row.items[keyframe], patches, symmetry)
     on = sum((matches(colours, shapes, one) for one in sought), np.zeros(len(colours), bool))
@@ -94,15 +96,9 @@ def _pointer(
 
     second = names[1] if len(names) > 1 else (0, 0)
     counted = columns(middles) if lesson.family == COUNTING else ()
-    cuts = _cuts(row, shard, seen) if lesson.family == CHANGED else ()
-    return Pointer(answer - 1, sought, bool(names), second, window, turn, turned, columns(on), counted, cuts)
-
-
-def _cuts(row: Row, shard: Shard, seen: list[int]) -> tuple[int, ...]:
-    keyframes = (number for number in seen if row.kinds[number] == KEYFRAME)
-    cuts = shard.arrays.cuts
-    return tuple(
-        row.places[number] - 1 for number in keyframes if cuts[shard.keyframe(row.clip, row.items[number])]
+    when = moment(row, shard, lesson, turned_at, tokens)
+    return Pointer(
+        answer - 1, sought, bool(names), second, window, turned_at, turned, columns(on), counted, when
     )
 
 
@@ -111,29 +107,6 @@ def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:
     seen = np.flatnonzero(shard.places(lesson.clip)[lesson.item, :, 5] >= SEEN)
     looks = ((int(thing), look(shard, lesson.clip, int(thing))) for thing in seen)
     return next((thing for thing, found in looks if _is_called(found, name)), -1)
-
-
-def _turn(row: Row, shard: Shard, lesson: Lesson, thing: int) -> int:
-    """The window in which it began or ceased to move; -1: none that the row shows."""
-    if thing < 0:
-        return -1
-    shown = zip(row.items, row.kinds, strict=True)
-    windows = [item for item, kind in shown if kind == WINDOW and item <= lesson.item]
-    moving = moving_windows(shard.places(lesson.clip)[:, thing].astype(np.float32), windows)
-    if not moving:
-        return -1
-    return moving[0] if lesson.family in BEGAN else moving[-1]
-
-
-def moving_windows(places: np.ndarray, windows: list[int]) -> list[int]:
-    """Which of these windows, counted from 0, a thing moved in; `places` (items, 6) as shards have them. No clip
-    begins with a window."""
-    return [
-        number
-        for number, item in enumerate(windows)
-        if min(places[item - 1 : item + 1, 5]) >= SEEN
-        and np.hypot(*(places[item, :2] - places[item - 1, :2])) > MOVES
-    ]
 
 
 def matches(colours: np.ndarray, shapes: np.ndarray, sought: Look) -> np.ndarray:

@@ -20,11 +20,12 @@ from magno.training.symmetry import Symmetry
 IGNORE = -100
 MAX_GAP = 3000  # positions between the first keyframe and what follows, once something in between was evicted
 GAP_SHARE = 0.35  # of rows that have gaps
+MAX_AWAY_S = 200.0  # for so long, at most, what was evicted lasted
 CANONICAL_SHARE = 0.5  # of the questions
 # Families that are harder than others, or can seldom be asked, are asked more often where they can.
 WEIGHTS = {
-    "since_appeared": 2.0,
-    "since_stopped": 2.0,
+    "since_appeared": 4.0,
+    "since_stopped": 4.0,
     "first": 4.0,
     "stop": 4.0,
     "start": 3.0,
@@ -32,7 +33,8 @@ WEIGHTS = {
     "changed": 3.0,
     "direction_two": 2.0,
     "faster": 2.0,
-    "count": 2.0,
+    "count": 3.0,
+    "what": 1.5,
     "direction": 1.5,
     "direction_background": 1.5,
     "direction_8": 1.5,
@@ -42,7 +44,6 @@ WEIGHTS = {
     "away": 1.5,
     "colour": 0.7,
     "presence": 0.7,
-    "cannot_tell": 0.7,
 }
 CHOSEN_SHARE = 0.7  # of rows that end where some question is asked
 
@@ -70,6 +71,7 @@ class Row:
     items: list[int] = field(default_factory=list)  # of the clip, in order
     kinds: list[int] = field(default_factory=list)  # of these: 0 keyframe, 1 window
     places: list[int] = field(default_factory=list)  # column of each item's first token
+    times_s: list[float] = field(default_factory=list)  # when each item's newest picture was shown
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
     owner: list[int] = field(default_factory=list)  # 0 stream, else the question's number
@@ -112,6 +114,7 @@ class Rows:
             int, tuple[int, int]
         ] = {}  # item: tokens of the stream up to its end, and the next position
         gap_after = int(rng.integers(0, MAX_GAP)) if self._gap(span, rng) else 0
+        times_s = self._times(shard, clip, items, rng, gap=gap_after > 0)
         for order, item in enumerate(items):
             position = row.positions[-1] + 1 + (gap_after if order == 1 else 0)
             if kinds[item] == 0:
@@ -121,6 +124,7 @@ class Rows:
             row.items.append(item)
             row.kinds.append(int(kinds[item]))
             row.places.append(len(row.ids))
+            row.times_s.append(times_s[order])
             row.extend([0] * self._tokens(int(kinds[item])), position)
             ends[item] = len(row.ids), row.positions[-1] + 1
         asked = [each for each in lessons if each.item in ends and each.needs >= begin]
@@ -131,6 +135,20 @@ class Rows:
 
     def _gap(self, span: Span, rng: np.random.Generator) -> bool:
         return self._train and span.gaps and bool(rng.random() < GAP_SHARE)
+
+    def _times(
+        self, shard: Shard, clip: int, items: list[int], rng: np.random.Generator, *, gap: bool
+    ) -> list[float]:
+        """Of the pictures that end these items. A stream may have begun at any time."""
+        begun = (
+            rng.uniform(0, max(self._layout.time_periods_s))
+            if self._train and self._layout.time_periods_s
+            else 0.0
+        )
+        times = [begun + shard.shown_s(clip, item) for item in items]
+        if gap:
+            times[0] -= rng.uniform(0, MAX_AWAY_S)
+        return times
 
     def _tokens(self, kind: int) -> int:
         return self._layout.window_tokens if kind else self._layout.keyframe_tokens

@@ -63,6 +63,9 @@ class Run:
         total, spent = stage.minutes * 60.0, self.spent_s.get(stage.name, 0.0)
         optimiser = torch.optim.AdamW(stage.trains, stage.peak_rate, (0.9, 0.98), weight_decay=DECAY)
         names = {each: name for name, each in self.trainee.named_parameters()}
+        trained = set(stage.trains)
+        for each in names:
+            each.requires_grad_(each in trained)
         for each in stage.trains:
             if names[each] in self._moments:
                 optimiser.state[each] = self._moments[names[each]]

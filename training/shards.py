@@ -79,6 +79,11 @@ class Shard:
         """Which keyframe this item of a clip is, or would be: one less is the newest before it."""
         return int(self.arrays.keyframe_at[clip]) + int(np.count_nonzero(self.kinds(clip)[:item] == 0))
 
+    def shown_s(self, clip: int, item: int) -> float:
+        """When the newest picture of this item of a clip was shown."""
+        picture = self.arrays.last[int(self.arrays.item_at[clip]) + item]
+        return int(picture) / float(self.clips_told[clip]["fps"])
+
     def residual(self, window: int, residual_scale: float) -> np.ndarray:
         """(1, S, S) float32, as features.residual gives it."""
         return self.arrays.residual[window].astype(np.float32) * (RESIDUAL_STEP / residual_scale)

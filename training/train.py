@@ -2,6 +2,8 @@
 learns to read those tokens as they are; then the whole. Resumable; progress on stderr.
 
 python -m magno.training.train --data runs/world --run runs/pocket --out models/pocket
+
+With --begin it goes on from a checkpoint, whose heads were thrown away: these are learned first.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from magno.export.checkpoint import save_checkpoint
+from magno.export.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from magno.export.model import MagnoModel
 from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
@@ -38,14 +40,24 @@ KEYFRAMES_A_BATCH, WINDOWS_A_BATCH, PAIRS_A_BATCH = 48, 48, 24
 DRAWINGS = 6000
 FEW_QUESTIONS = 10  # of a row, while the language model begins
 TOKEN_RATE, LATE_RATE = 1.6, 0.3  # of the peak: tokens by themselves, and once everything learns at once
+HEAD_RATE = 3e-3  # of heads that are learned anew
 RETRIEVED = 300  # held-out windows among which the next picture is looked for
 
 
-def new_model() -> tuple[MagnoModel, Tokenizer]:
-    """The pocket model, untrained, and its tokenizer."""
+def new_model(begin: Path | None = None) -> tuple[MagnoModel, Tokenizer]:
+    """The pocket model and its tokenizer; untrained, or with the weights of a checkpoint of its sizes. Raises
+    CheckpointError."""
     tokenizer = build_tokenizer(VOCAB_LIMIT)
     stop, pad = tokenizer.token_to_id("<|im_end|>"), tokenizer.token_to_id("<|endoftext|>")
-    return MagnoModel(pocket_config(tokenizer.get_vocab_size(), stop, pad)), tokenizer
+    model = MagnoModel(pocket_config(tokenizer.get_vocab_size(), stop, pad))
+    if begin is not None:
+        checkpoint = load_checkpoint(begin)
+        if checkpoint.tokenizer_json != tokenizer.to_str():
+            raise CheckpointError(
+                f"{begin} wants this training's tokenizer, found another: train without --begin."
+            )
+        model.load_state_dict(checkpoint.model.state_dict())
+    return model, tokenizer
 
 
 def answered(trainee: Trainee, batcher: Batcher, held: list[Shard], clips: int) -> dict[str, float]:
@@ -101,7 +113,7 @@ def _whole_answers(batch: Batch, right: torch.Tensor) -> list[bool]:
 def train(args: argparse.Namespace) -> Run:
     """All stages; the checkpoint is written at the end of the last."""
     torch.manual_seed(args.seed)
-    model, tokenizer = new_model()
+    model, tokenizer = new_model(args.begin)
     trainee = Trainee(model, words_of(tokenizer), heads=not args.no_heads)
     run = Run(args.run, trainee)
     held = shards(args.data, "held")
@@ -111,39 +123,39 @@ def train(args: argparse.Namespace) -> Run:
     def exam() -> dict[str, float]:
         return answered(trainee, examiner, held, EXAM_CLIPS)
 
+    few = Batcher(tokenizer, CODEC, LAYOUT, train=True, questions=FEW_QUESTIONS)
     if not args.no_heads:
         unseen, pairs = Samples(held, CODEC), PairSource(held, CODEC)
         films, stills = shards(args.data, "train"), shards(args.data, STILL)
         losses = _token_losses(trainee, films, stills, np.random.default_rng(seed))
-        run.stage(
-            Stage(
-                "tokens",
-                args.token_minutes,
-                args.rate * TOKEN_RATE,
-                trainee.encoders(),
-                losses,
-                lambda: said(trainee, unseen) | retrieved(trainee, pairs),
-            )
-        )
-        if not run.begun("answers"):
+
+        def examine() -> dict[str, float]:
+            return said(trainee, unseen) | retrieved(trainee, pairs)
+
+        def tokens(name: str, minutes: float, rate: float, trains: list[torch.nn.Parameter]) -> None:
+            run.stage(Stage(name, minutes, rate, trains, losses, examine))
+
+        def answers(name: str, minutes: float, rate: float, trains: list[torch.nn.Parameter]) -> None:
+            with batches(args.data, few, args.batch, seed, READING) as source:
+                step = Stage(name, minutes, rate, trains, lambda: trainee(next(source), frozen=True), exam)
+                run.stage(step)
+
+        if args.begin is not None:
+            tokens("heads", args.head_minutes, HEAD_RATE, trainee.readers())
+        tokens("tokens", args.token_minutes, args.rate * TOKEN_RATE, trainee.encoders())
+        if args.begin is not None:
+            answers("guide", args.head_minutes / 2, HEAD_RATE, trainee.guides())
+        elif not run.begun("answers"):
             trainee.settle(unseen.keyframes(EXAM_SAMPLES, np.random.default_rng(0)))
-        few = Batcher(tokenizer, CODEC, LAYOUT, train=True, questions=FEW_QUESTIONS)
-        with batches(args.data, few, args.batch, seed, READING) as source:
+        answers("answers", args.minutes, args.rate, trainee.language())
+    if args.whole_minutes > 0:
+        whole = Batcher(tokenizer, CODEC, LAYOUT, train=True)
+        with batches(args.data, whole, args.batch, seed) as source:
+            everything = list(trainee.parameters())
+            rate = args.rate * (1.0 if args.no_heads else LATE_RATE)
             run.stage(
-                Stage(
-                    "answers",
-                    args.minutes,
-                    args.rate,
-                    trainee.language(),
-                    lambda: trainee(next(source), frozen=True),
-                    exam,
-                )
+                Stage("whole", args.whole_minutes, rate, everything, lambda: trainee(next(source)), exam)
             )
-    whole = Batcher(tokenizer, CODEC, LAYOUT, train=True)
-    with batches(args.data, whole, args.batch, seed) as source:
-        everything = list(trainee.parameters())
-        rate = args.rate * (1.0 if args.no_heads else LATE_RATE)
-        run.stage(Stage("whole", args.whole_minutes, rate, everything, lambda: trainee(next(source)), exam))
     save_checkpoint(args.out, model, tokenizer.to_str())
     return run
 
@@ -183,6 +195,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="what make_data wrote")
     parser.add_argument("--run", type=Path, required=True, help="where the resumable state lives")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint folder to write at the end")
+    parser.add_argument("--begin", type=Path, metavar="CHECKPOINT", help="go on from this one's weights")
+    parser.add_argument(
+        "--head-minutes", type=float, default=4.0, help="with --begin, before stage 1; default: %(default)s"
+    )
     parser.add_argument("--token-minutes", type=float, default=45.0, help="stage 1; default: %(default)s")
     parser.add_argument("--minutes", type=float, default=75.0, help="stage 2; default: %(default)s")
     parser.add_argument("--whole-minutes", type=float, default=20.0, help="stage 3; default: %(default)s")

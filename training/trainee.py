@@ -22,7 +22,8 @@ from magno.training.samples import Keyframes, Windows
 # 40 beside words of 0.3 were one failure, both at 4 another: what the first layer added drowned them, and what later
 # layers wrote was lost beside that.
 TOKEN_STRENGTH = 1.0  # root of the mean square
-LANGUAGE = ("model.language", "guide")  # names of parameters
+MODEL, GUIDE = "model.", "guide."  # names of parameters begin so
+LANGUAGE = ("model.language.", GUIDE)
 WEIGHTS = {
     "answers": 1.0,
     "patches": 0.4,
@@ -33,6 +34,7 @@ WEIGHTS = {
     "names": 0.4,
     "looks": 0.5,
     "found": 0.3,
+    "ago": 0.5,
     "changes": 0.5,
     "aligned": 1.0,
 }
@@ -70,6 +72,14 @@ class Trainee(nn.Module):
         """The language model, and the head that asks its states."""
         return [each for name, each in self.named_parameters() if name.startswith(LANGUAGE)]
 
+    def readers(self) -> list[nn.Parameter]:
+        """The heads that ask tokens."""
+        return [each for name, each in self.named_parameters() if not name.startswith((MODEL, GUIDE))]
+
+    def guides(self) -> list[nn.Parameter]:
+        """The head that asks the language model's states."""
+        return [each for name, each in self.named_parameters() if name.startswith(GUIDE)]
+
     @torch.no_grad()
     def settle(self, keyframes: Keyframes) -> None:
         """Between tokens and answers: tokens of TOKEN_STRENGTH, whose heads make up for it so that these say what they
@@ -87,11 +97,11 @@ class Trainee(nn.Module):
 
     def named(self, keyframes: Keyframes) -> Losses:
         """What keyframe tokens say by themselves."""
-        return Losses(self._seen(self.model.vision(keyframes.pixels), keyframes))
+        return Losses(self._seen(self._vision(keyframes), keyframes))
 
     def moved(self, windows: Windows) -> Losses:
         """What Δ-tokens say by themselves."""
-        deltas = self.model.delta(windows.motion, windows.residual)
+        deltas = self._deltas(windows)
         return Losses({"motion": self._motion(deltas, windows)[0], "changes": self._changes(deltas, windows)})
 
     def aligned(self, pairs: Pairs) -> Losses:
@@ -103,7 +113,7 @@ class Trainee(nn.Module):
         language model learns to read them."""
         model = self.model
         with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-            vision, deltas = model.vision(batch.keyframes.pixels), self._deltas(batch)
+            vision, deltas = self._vision(batch.keyframes), self._deltas(batch.windows)
             moved = self._motion(deltas, batch.windows) if self._uses_heads else None
         states = self._states(vision, deltas, batch)
         told = batch.labels[:, 1:] != IGNORE
@@ -120,16 +130,28 @@ class Trainee(nn.Module):
 
     def states(self, batch: Batch) -> tuple[Tensor, ...]:
         """(B, L, embed_dim) after each layer, the last one normed."""
-        return self._states(self.model.vision(batch.keyframes.pixels), self._deltas(batch), batch)
+        return self._states(self._vision(batch.keyframes), self._deltas(batch.windows), batch)
 
-    def _deltas(self, batch: Batch) -> Tensor:
-        deltas: Tensor = self.model.delta(batch.windows.motion, batch.windows.residual)
-        return deltas
+    def _vision(self, keyframes: Keyframes) -> Tensor:
+        return self._without_time(self.model.vision(keyframes.pixels))
+
+    def _deltas(self, windows: Windows) -> Tensor:
+        return self._without_time(self.model.delta(windows.motion, windows.residual))
+
+    def _without_time(self, tokens: Tensor) -> Tensor:
+        """With nothing in the columns that the language model sees the time in."""
+        kept = tokens.shape[-1] - 2 * len(self.model.config.layout.time_periods_s)
+        return nn.functional.pad(tokens[..., :kept], (0, tokens.shape[-1] - kept))
 
     def _states(self, vision: Tensor, deltas: Tensor, batch: Batch) -> tuple[Tensor, ...]:
         language = self.model.language
         embedded = language.get_input_embeddings()(batch.ids)
-        for rows, tokens in ((batch.keyframe_rows, vision), (batch.window_rows, deltas)):
+        seen = (
+            (batch.keyframe_rows, vision, batch.keyframe_times),
+            (batch.window_rows, deltas, batch.window_times),
+        )
+        for rows, encoded, times in seen:
+            tokens = encoded + nn.functional.pad(times, (encoded.shape[-1] - times.shape[-1], 0))[:, None]
             embedded = embedded.index_put((rows[:, 0], rows[:, 1]), tokens.reshape(-1, embedded.shape[-1]))
         output = language.model(
             inputs_embeds=embedded,

@@ -23,6 +23,7 @@ from magno.runtime.encoder import Encoder, open_encoder
 from magno.runtime.encoding import with_rows
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.language import LanguageConfig, LanguageModel
+from magno.runtime.spec import TokenLayout
 from magno.runtime.stream import LiveStream
 from magno.runtime.units import CodecFrame, Encoded, SpanKind
 from magno.runtime.window import FusedWindow, Keyframe, Windower
@@ -101,7 +102,7 @@ def profile_stages(bundle: Bundle, settings: Settings, say: Say) -> StageProfile
     say("encoding")
     with open_encoder(bundle, settings.backend, settings.encoder_threads) as encoder:
         arrays = [_features(item, bundle, times) for item in items]
-        encoded = _encoded(encoder, items, arrays, settings, times)
+        encoded = _encoded(encoder, items, arrays, settings, times, bundle.spec.layout)
     say("asking")
     question_tokens = _ask(bundle, encoded, settings, times)
     windows = [inputs for inputs in arrays if "motion" in inputs]
@@ -158,7 +159,12 @@ def _features(item: Item, bundle: Bundle, times: _Times) -> Inputs:
 
 
 def _encoded(
-    encoder: Encoder, items: list[Item], arrays: list[Inputs], settings: Settings, times: _Times
+    encoder: Encoder,
+    items: list[Item],
+    arrays: list[Inputs],
+    settings: Settings,
+    times: _Times,
+    layout: TokenLayout,
 ) -> list[Encoded]:
     for kind in ("pixels", "motion"):
         example = next((inputs for inputs in arrays if kind in inputs), None)
@@ -168,7 +174,7 @@ def _encoded(
     for item, inputs in zip(items, arrays, strict=True):
         with times.of("keyframe encoder" if isinstance(item, Keyframe) else "delta encoder"):
             rows = _tokens(encoder, inputs)[0]
-        found.append(with_rows(item, rows))
+        found.append(with_rows(item, rows, layout))
     return found
 
 

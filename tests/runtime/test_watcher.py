@@ -61,7 +61,7 @@ def park(bundle: Bundle, encoder: Encoder, clips: Path) -> Park:
     def watcher(wake: Callable[[], None] = lambda: None, **more: object) -> Watcher:
         codec = bundle.spec.codec
         request = CameraRequest(str(clips / "car-detection.mp4"), codec.image_px, **more)  # type: ignore[arg-type]
-        return Watcher("park", request, encoder, codec, WallClock(), wake)
+        return Watcher("park", request, encoder, bundle.spec, WallClock(), wake)
 
     return watcher
 
@@ -188,9 +188,8 @@ def test_an_absent_camera_is_a_state_and_comes_back(
     server = RtspServer(clip_from_file(str(clips / "car-detection.mp4"), 25))
     with server:
         pass  # it has a port by now, and is gone
-    codec = bundle.spec.codec
-    request = CameraRequest(server.url, codec.image_px)
-    watcher = Watcher("front", request, encoder, codec, WallClock(), lambda: None)
+    request = CameraRequest(server.url, bundle.spec.codec.image_px)
+    watcher = Watcher("front", request, encoder, bundle.spec, WallClock(), lambda: None)
     watcher.open()
     try:
         absent = watcher.status(None)

@@ -13,7 +13,7 @@ from magno.training.grounding import words_of
 from magno.training.guide import NOWHERE, _happened, _mover_columns, _shown
 from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
-from magno.training.pointers import called, matches, moving_windows, pointers
+from magno.training.pointers import called, matches, pointers
 from magno.training.questions.words import COLOURS
 from magno.training.rows import SHORT, Rows
 from magno.training.samples import Samples
@@ -22,8 +22,10 @@ from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
 from magno.training.train import new_model
 from magno.training.trainee import Trainee
+from magno.training.when import moving_windows
 
 CUT_SEED = 63  # of a scene of two shots
+TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
         lessons = [lesson for lesson in shard.lessons if lesson.clip == clip]
         row = rows.row(shard, clip, lessons, AS_IT_IS, np.random.default_rng(0))
         suffix = tokenizer.token_to_id("<|im_end|>")
-        told = pointers(row, shard, AS_IT_IS, CODEC.patches)
+        told = pointers(row, shard, AS_IT_IS, CODEC.patches, TOKENS)
         assert [each.column + 1 for _, each in told if row.ids[each.column] == suffix] == row.answers
         for lesson, pointer in told:
             assert row.labels[pointer.column + 1] != -100
@@ -160,9 +162,11 @@ def test_a_cut_scene_points_to_its_texts(clips: Path, tmp_path: Path) -> None:
     rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 60, train=False)
     row = rows.row(cut, 0, list(cut.lessons), AS_IT_IS, np.random.default_rng(0))
     at = row.ids.index(tokenizer.token_to_id("<|cut|>"))
-    told = [found for found in pointers(row, cut, AS_IT_IS, CODEC.patches) if found[0].family == "changed"]
+    told = [
+        found for found in pointers(row, cut, AS_IT_IS, CODEC.patches, TOKENS) if found[0].family == "changed"
+    ]
     assert "yes" in {lesson.answers[0] for lesson, _ in told}
-    assert all(pointer.cuts == ((at,) if lesson.answers[0] == "yes" else ()) for lesson, pointer in told)
+    assert all(pointer.when.cuts == ((at,) if lesson.answers[0] == "yes" else ()) for lesson, pointer in told)
 
 
 def test_what_is_counted_has_a_middle_each(shard: Shard) -> None:
@@ -182,7 +186,7 @@ def test_attention_learns_to_look_where_it_is_told(shard: Shard, trainee: Traine
     seen = []
     for _ in range(8):
         losses = trainee(batch, frozen=True)
-        assert {"answers", "names", "looks", "found"} == set(losses.parts)
+        assert {"answers", "names", "looks", "found", "ago"} == set(losses.parts)
         seen.append({name: part.item() for name, part in losses.parts.items()})
         optimiser.zero_grad()
         losses.total.backward()
