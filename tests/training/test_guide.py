@@ -22,7 +22,6 @@ from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
 from magno.training.train import new_model
 from magno.training.trainee import Trainee
-from magno.training.when import moving_windows
 
 CUT_SEED = 63  # of a scene of two shots
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
@@ -93,13 +92,6 @@ def test_what_is_not_told_matches_any_thing() -> None:
     assert matches(colours, shapes, (1, 0)).tolist() == [False, True, True, False]
     assert matches(colours, shapes, (0, 1)).tolist() == [False, True, False, True]
     assert matches(colours, shapes, (0, 0)).tolist() == [False, True, True, True]
-
-
-def test_a_thing_moved_in_the_windows_between_whose_ends_it_went_on() -> None:
-    across = np.array([0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
-    places = np.stack([across, *np.zeros((4, 6)), np.array([1, 1, 1, 1, 1, 0])], 1)
-    assert moving_windows(places, [1, 2, 4, 5]) == [1]  # items 2 and 3 moved, and 3 is a keyframe
-    assert moving_windows(places, [1, 2, 3]) == [1, 2]
 
 
 def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:

@@ -54,9 +54,9 @@ def test_a_training_resumes_and_saves(
         monkeypatch.setattr(train, size, 20)
     folders = ["--data", str(shard_folder), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
 
-    def run(token_minutes: str, minutes: str) -> list[dict[str, float | str]]:
+    def run(token_minutes: str, minutes: str, *more: str) -> list[dict[str, float | str]]:
         stages = ["--token-minutes", token_minutes, "--minutes", minutes, "--whole-minutes", minutes]
-        words = ["train", *folders, "--batch", "2", *stages]
+        words = ["train", *folders, "--batch", "2", *stages, *more]
         monkeypatch.setattr("sys.argv", words)
         train.main()
         lines = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
@@ -73,3 +73,8 @@ def test_a_training_resumes_and_saves(
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
     checkpoint = load_checkpoint(tmp_path / "out")
     assert checkpoint.config.name == "pocket"
+
+    # From that checkpoint on: heads that were thrown away come first.
+    folders[3:4] = [str(tmp_path / "more")]
+    begun = run("0.0001", "0.0001", "--begin", str(tmp_path / "out"), "--head-minutes", "0.0001")
+    assert [line["stage"] for line in begun] == ["tokens", "answers", "whole"]

@@ -1,0 +1,83 @@
+"""When what a question asks of happened: as its clip shows it, and as its row tells it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magno.runtime.capture_time import columns
+from magno.runtime.clock import NS_PER_S
+from magno.training.batches import Batcher
+from magno.training.make_data import Job, make_shard
+from magno.training.pocket import CODEC, LAYOUT
+from magno.training.pointers import Pointer, pointers
+from magno.training.rows import Row, Rows, Span
+from magno.training.shards import Lesson, Shard, open_shard
+from magno.training.symmetry import AS_IT_IS
+from magno.training.tokenizer import build_tokenizer
+from magno.training.when import moving_windows
+
+TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
+SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
+WITHIN_S = 0.9  # a window, and what a question rounds
+WHOLE = Span(10_000, gaps=False)
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def scene(
+    request: pytest.FixtureRequest, clips: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Shard]:
+    family: str = request.param
+    folder = tmp_path_factory.mktemp("when") / "train-000000"
+    make_shard(Job(folder, SEEDS[family], 1, clips, False))
+    return family, open_shard(folder)
+
+
+def asked(shard: Shard, family: str) -> list[tuple[Row, Lesson, Pointer]]:
+    """Each question of the family in a row of its own."""
+    tokenizer = build_tokenizer(768)
+    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 1, train=False)
+    found = []
+    for lesson in (lesson for lesson in shard.lessons if lesson.family == family):
+        row = rows.row(shard, 0, [lesson], AS_IT_IS, np.random.default_rng(0), WHOLE)
+        found += [(row, *told) for told in pointers(row, shard, AS_IT_IS, CODEC.patches, TOKENS)]
+    return found
+
+
+def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, Shard]) -> None:
+    family, shard = scene
+    found = asked(shard, family)
+    assert len(found) == 2
+    for row, lesson, pointer in found:
+        when = pointer.when
+        assert abs(when.ago_s - int(lesson.answers[0])) < WITHIN_S
+        last = row.items.index(lesson.item)
+        assert when.newest == tuple(range(row.places[last], row.places[last] + TOKENS[row.kinds[last]]))
+        assert bool(when.arrived) == (family == "since_appeared") and (pointer.turn >= 0) != bool(
+            when.arrived
+        )
+        assert not set(when.arrived) & set(when.newest) or when.ago_s == 0
+
+
+def test_a_batch_tells_the_time_of_every_item(scene: tuple[str, Shard]) -> None:
+    _, shard = scene
+    batch = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=False).batch(
+        [(shard, 0)], np.random.default_rng(0)
+    )
+    kinds = shard.kinds(0)
+    for kind, told in ((0, batch.keyframe_times), (1, batch.window_times)):
+        times = [round(shard.shown_s(0, int(item)) * NS_PER_S) for item in np.flatnonzero(kinds == kind)]
+        np.testing.assert_array_equal(told[-3:], columns(times, LAYOUT.time_periods_s)[-3:])
+    assert {len(batch.keyframe_times), len(batch.window_times)} == {
+        len(batch.keyframe_rows) // TOKENS[0],
+        len(batch.window_rows) // TOKENS[1],
+    }
+
+
+def test_a_thing_moved_in_the_windows_between_whose_ends_it_went_on() -> None:
+    across = np.array([0.1, 0.1, 0.2, 0.3, 0.3, 0.3])
+    places = np.stack([across, *np.zeros((4, 6)), np.array([1, 1, 1, 1, 1, 0])], 1)
+    assert moving_windows(places, [1, 2, 4, 5]) == [1]  # items 2 and 3 moved, and 3 is a keyframe
+    assert moving_windows(places, [1, 2, 3]) == [1, 2]
