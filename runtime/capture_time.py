@@ -28,6 +28,16 @@ def columns(times_ns: Sequence[int], periods_s: Sequence[float]) -> NDArray[np.f
     return told.reshape(len(times_ns), -1).astype(np.float32)
 
 
+def without_time(rows: NDArray[np.float32], periods_s: Sequence[float]) -> NDArray[np.float32]:
+    """rows (tokens, width) with nothing in the columns that tell the time."""
+    if not periods_s:
+        return rows
+    told = 2 * len(periods_s)
+    timeless = rows.copy()
+    timeless[:, -told:] = 0.0
+    return timeless
+
+
 def with_time(rows: NDArray[np.float32], time_ns: int, periods_s: Sequence[float]) -> NDArray[np.float32]:
     """rows (tokens, width) with their last columns telling the time instead; no periods: as they are."""
     if not periods_s:

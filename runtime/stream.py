@@ -7,10 +7,11 @@ Used by the language model's owner thread alone.
 from __future__ import annotations
 
 from collections.abc import Sequence as Several
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from magno.runtime.capture_time import with_time, without_time
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.language import LanguageModel, Sequence
 from magno.runtime.memory import QUESTION_ROOM_TOKENS, plan_eviction, plan_shift, sink_of, spans_after
@@ -117,7 +118,8 @@ class LiveStream:
             raise
         self._spans.append(Span(item.kind, start, stop, item.gop, item.pts_ns, item.capture_ns))
         self.archive.add(item)
-        self.recollection.add(item)
+        # What something looks like is no matter of when it was seen.
+        self.recollection.add(replace(item, rows=without_time(item.rows, self._spec.layout.time_periods_s)))
 
     def seen(self) -> Seen | None:
         """What is in the cache; None before the first keyframe."""
@@ -204,10 +206,12 @@ class LiveStream:
         return fork
 
     def _piece(self, item: Encoded) -> Piece:
-        return Piece(self._text_before(item), item.rows)
+        # Of an earlier life of the stream: its rows tell the time as that one counted it.
+        rows = with_time(item.rows, item.pts_ns, self._spec.layout.time_periods_s)
+        return Piece(self._text_before(item), rows)
 
     def _tokens_of(self, item: Encoded) -> int:
-        return self._piece(item).tokens
+        return len(self._text_before(item)) + len(item.rows)
 
     def _text_before(self, item: Encoded) -> list[int]:
         if item.kind is not SpanKind.KEYFRAME:

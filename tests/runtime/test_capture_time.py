@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magno.runtime.bundle import open_bundle
-from magno.runtime.capture_time import columns, with_time
+from magno.runtime.capture_time import columns, with_time, without_time
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.encoder import open_encoder
 from magno.runtime.encoding import encoded
@@ -47,6 +47,9 @@ def test_the_last_columns_tell_it_and_the_others_stay() -> None:
     np.testing.assert_array_equal(timed[:, 16:], np.tile(columns([3 * NS_PER_S], PERIODS), (5, 1)))
     np.testing.assert_array_equal(rows, before)
     assert with_time(rows, 3 * NS_PER_S, ()) is rows
+    timeless = without_time(timed, PERIODS)
+    assert not timeless[:, 16:].any() and (timeless[:, :16] == rows[:, :16]).all()
+    assert without_time(rows, ()) is rows
 
 
 def test_what_an_encoder_says_is_told_with_its_picture_s_time(tiny_bundle: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from magno.runtime.bundle import open_bundle
+from magno.runtime.capture_time import columns, with_time
 from magno.runtime.clock import WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
@@ -85,6 +86,37 @@ def test_the_past_is_as_it_was(
             assert fork.tokens == past.seen.cached_tokens
             fork.append(question, want_logits=True)
             assert np.abs(fork.logits() - wanted).max() < 0.02 * np.abs(wanted).max()
+    stream.release()
+
+
+def test_what_an_earlier_life_saw_is_told_with_this_one_s_time(
+    tiny_bundle: Path, language: LanguageModel, tmp_path: Path
+) -> None:
+    plain = open_bundle(tiny_bundle).spec
+    spec = replace(plain, layout=replace(plain.layout, time_periods_s=(4.0, 64.0)))
+    items = [
+        replace(item, rows=with_time(item.rows, item.pts_ns, (4.0, 64.0)), capture_ns=item.pts_ns)
+        for item in shown(spec, 4)
+    ]
+    before = PastOnDisk(tmp_path, 10**9, Origin("tiny", "park", "boot", "earlier"), items[0])
+    for item in items:
+        before.add(item)
+    before.close()
+    before.wait()
+    first = replace(items[0], capture_ns=100 * 10**9)
+    disk = PastOnDisk(tmp_path, 10**9, Origin("tiny", "park", "boot", "later"), first)
+    stream = LiveStream(language, spec, BUDGET, Archive(0, disk))
+    stream.append(first)
+    assert happens(lambda: disk.since_ns() < 0)
+    moment_ns = items[5].pts_ns - 100 * 10**9  # of this life's time
+    past = stream.until(moment_ns)
+    assert past.seen.pts_ns == moment_ns
+    told = past.pieces[-1].rows
+    np.testing.assert_array_equal(told[:, :-4], items[5].rows[:, :-4].astype(np.float16))
+    np.testing.assert_allclose(
+        told[:, -4:], np.tile(columns([moment_ns], (4.0, 64.0)), (len(told), 1)), atol=2e-3
+    )
+    past.sequence.release()
     stream.release()
 
 
