@@ -13,6 +13,7 @@ MAX_DEADLINE_MS = 86_400_000.0  # a day
 MAX_ANSWER_TOKENS = 1024
 MAX_AGO_S = 86_400.0
 MAX_CONVERSATION_BYTES = 128
+ON_DEADLINE = (PARTIAL, REFUSE) = ("partial", "refuse")  # what an asker wants of an answer that is cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,23 +21,29 @@ class Admission:
     """Whether a question may start, and if not why, and whether waiting helps."""
 
     admitted: bool
-    predicted_ms: float  # until its first token, the margin included
+    predicted_ms: float  # until its first token or its end, the margin included
     reason: str = ""  # one sentence, when refused
     retry_after_ms: float | None = None  # None: waiting does not help
 
 
-def admit(remaining_ms: float, queue_ms: float, prompt_tokens: int, profile: LatencyProfile) -> Admission:
-    """Whether the first token can come in the `remaining_ms` of a question behind `queue_ms` of other work.
+def admit(
+    remaining_ms: float,
+    queue_ms: float,
+    prompt_tokens: int,
+    profile: LatencyProfile,
+    decode_ms: float = 0.0,
+) -> Admission:
+    """Whether the first token can come in the `remaining_ms` of a question behind `queue_ms` of other work; and the
+    answer's end, where that is so many `decode_ms` later.
 
     The first token costs no decode step: the prefill of the prompt yields it.
     """
-    alone_ms = profile.prefill_ms(prompt_tokens) + profile.margin_ms
+    alone_ms = profile.prefill_ms(prompt_tokens) + decode_ms + profile.margin_ms
     predicted_ms = queue_ms + alone_ms
     if predicted_ms <= remaining_ms:
         return Admission(True, predicted_ms)
-    wanted = (
-        f"A first token wants {predicted_ms:.0f} ms on this device now, found {max(remaining_ms, 0):.0f} left"
-    )
+    what = "A whole answer" if decode_ms else "A first token"
+    wanted = f"{what} wants {predicted_ms:.0f} ms on this device now, found {max(remaining_ms, 0):.0f} left"
     if alone_ms > remaining_ms:
         return Admission(
             False, predicted_ms, f"{wanted}: give a deadline of {math.ceil(alone_ms)} ms or more."
@@ -45,6 +52,19 @@ def admit(remaining_ms: float, queue_ms: float, prompt_tokens: int, profile: Lat
     return Admission(
         False, predicted_ms, f"{wanted}: other questions are first, ask again in {retry_ms:.0f} ms.", retry_ms
     )
+
+
+def foretold_tokens(
+    remaining_ms: float, queue_ms: float, prompt_tokens: int, together: int, profile: LatencyProfile
+) -> int:
+    """How many tokens of an answer come in the `remaining_ms` of a question behind `queue_ms` of other work, with so
+    many in each decode step. It is the least that is promised: others leave, and steps get shorter."""
+    first_ms = queue_ms + profile.prefill_ms(prompt_tokens) + profile.margin_ms
+    if first_ms > remaining_ms:
+        return 0
+    step_ms = profile.native_ms(0, together)
+    more = (remaining_ms - first_ms) / step_ms if step_ms > 0 else math.inf
+    return 1 + int(min(more, MAX_ANSWER_TOKENS))
 
 
 def refuse_late(
@@ -93,6 +113,8 @@ def check_query(query: Query) -> str | None:
     whole = isinstance(query.max_tokens, int) and not isinstance(query.max_tokens, bool)
     if not whole or not 1 <= query.max_tokens <= MAX_ANSWER_TOKENS:
         return f"max_tokens wants a whole number from 1 to {MAX_ANSWER_TOKENS}, found {query.max_tokens}."
+    if query.on_deadline not in ON_DEADLINE:
+        return f"on_deadline wants {' or '.join(ON_DEADLINE)}, found {str(query.on_deadline)[:40]!r}."
     if not (math.isfinite(query.ago_s) and 0 <= query.ago_s <= MAX_AGO_S):
         return f"ago_s wants seconds from 0 to {MAX_AGO_S:.0f} (a day), found {query.ago_s}: say how long ago it was."
     if len(query.conversation.encode("utf-8", "replace")) > MAX_CONVERSATION_BYTES:

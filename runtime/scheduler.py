@@ -23,7 +23,7 @@ from magno.runtime.questions.answering import Answering, immediate
 from magno.runtime.questions.conversations import Conversations, Limits
 from magno.runtime.questions.open_questions import OpenQuestions
 from magno.runtime.questions.queueing import Places
-from magno.runtime.questions.refusal import GIVES_WAY, camera_of, refusal, unknown_camera
+from magno.runtime.questions.refusal import GIVES_WAY, camera_of, foretold, refusal, unknown_camera
 from magno.runtime.questions.ticket import Ticket
 from magno.runtime.spec import ModelSpec
 from magno.runtime.steps import plan_step
@@ -116,6 +116,7 @@ class Scheduler:
         answering = Answering(ticket, camera, prompt.tokens, self._clock, recalled)
         refused = refusal(answering, self._questions, self._config, self._profile)
         if refused is None:
+            answering.foretold_tokens = foretold(answering, self._questions, self._config, self._profile)
             self._questions.add(answering)
             return None
         if refused.believed:

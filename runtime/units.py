@@ -150,6 +150,9 @@ class Query:
     # It is about the moment that showed what its words name best, where the cache holds that no more and no time is
     # told. Which moment that was, the answer's frame_pts_ns, frame_capture_ns and age_ms tell.
     recall: bool = False
+    # Where its deadline comes before its answer's end: "partial" wants the text so far; "refuse" wants none, and is
+    # refused as it arrives where an answer as long as those before would not be whole in time.
+    on_deadline: str = "partial"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +186,6 @@ class Answer:
     stage_ms: dict[str, float] = field(default_factory=dict)
     earlier_turns: int = 0  # of its conversation that were in the prompt
     recalled_tokens: int = 0  # of what had left the cache, brought back for it
+    foretold_tokens: int | None = (
+        None  # to come in time, as it was taken: of any answer; None: it was not taken
+    )

@@ -19,6 +19,7 @@ KEYS = {
     "frame_pts_ms",
     "visual_tokens",
     "recalled_tokens",
+    "foretold_tokens",
     "error",
 }
 QUESTION = "Which way is the car moving?"

@@ -17,7 +17,7 @@ from magno.runtime.clock import NS_PER_MS, NS_PER_S, WallClock
 from magno.runtime.config import EngineConfig
 from magno.runtime.engine import Engine
 from magno.runtime.questions.ticket import Ticket
-from magno.runtime.units import Answer, MagnoError, Query
+from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
 CAMERA = "front"
 PATIENCE_S = 20.0  # for a first picture, and for an outcome once the last deadline has passed
@@ -175,5 +175,7 @@ def _asked(one: _Open, settled_ns: int | None) -> Asked:
     if one.ask.kind is not Kind.MALFORMED:
         late_ms = (settled_ns - one.ticket.deadline_ns) / NS_PER_MS
     took_ms = (settled_ns - one.asked_ns) / NS_PER_MS
-    outcome = one.ticket.result(0.0).outcome
-    return Asked(one.ask.kind, outcome, one.at_once, lag_ms, took_ms, late_ms, settled_ns)
+    answer = one.ticket.result(0.0)
+    whole = answer.foretold_tokens is not None and answer.foretold_tokens >= one.ask.query.max_tokens
+    broke_word = whole and answer.outcome is Outcome.PARTIAL
+    return Asked(one.ask.kind, answer.outcome, one.at_once, lag_ms, took_ms, late_ms, settled_ns, broke_word)

@@ -40,6 +40,7 @@ class Asked:
     took_ms: float  # from the asking to the settling of its ticket
     late_ms: float | None  # from its deadline to that; below 0: before it; None: it has no sound deadline
     settled_ns: int
+    broke_word: bool = False  # PARTIAL, and foretold to be whole
 
 
 class Outcomes:
@@ -48,6 +49,7 @@ class Outcomes:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()  # "kind outcome"
         self.unanswered = self.admitted = self.in_time = self.late = self.past_deadline = 0
+        self.broken_words = 0  # PARTIAL answers that were foretold to be whole
         self.refused_late = 0  # admitted, and refused before the deadline for want of time
         self.last_late_ns: int | None = None
         self._refusals_ms, self._late_ms, self._lag_ms = array("f"), array("f"), array("f")
@@ -63,6 +65,7 @@ class Outcomes:
         self._lag_ms.append(asked.lag_ms)
         if asked.outcome is None:
             self.unanswered += 1
+        self.broken_words += asked.broke_word
         if asked.late_ms is not None:
             self._take_lateness(asked, asked.late_ms)
         if asked.kind is Kind.SOUND:
@@ -110,6 +113,7 @@ class Outcomes:
             "in_time": self.in_time,
             "refused_at_once": len(self._refusals_ms),
             "refused_late": self.refused_late,
+            "foretold_whole_but_partial": self.broken_words,
             "refusal_ms": self.refusals_ms,
             "asker_lag_ms": spread(self._lag_ms),
         }

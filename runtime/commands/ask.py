@@ -17,6 +17,7 @@ from magno.runtime.camera.request import B_FRAMES, DECODERS
 from magno.runtime.clock import NS_PER_MS, NS_PER_S
 from magno.runtime.commands.topic_flag import add_topic
 from magno.runtime.config import OPEN, EngineConfig
+from magno.runtime.deadline import ON_DEADLINE, PARTIAL
 from magno.runtime.engine import Engine
 from magno.runtime.units import Answer, MagnoError, Outcome, Query
 
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="ask about the moment that showed what the question names, however long ago that was",
     )
     parser.add_argument("--deadline-ms", type=float, default=5000.0, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--on-deadline",
+        choices=ON_DEADLINE,
+        default=PARTIAL,
+        help="what to do with an answer that is not whole by then; default: %(default)s",
+    )
     parser.add_argument("--bundle", default=DEFAULT_BUNDLE, metavar="DIR", help="default: %(default)s")
     parser.add_argument("--keyframes-only", action="store_true", help="for codecs without motion vectors")
     parser.add_argument(
@@ -130,7 +137,13 @@ def _ask(args: argparse.Namespace) -> dict[str, Answer]:
                 while not engine.wait_ended(name, POLL_S):
                     pictures = sum(camera.pictures_received for camera in engine.status().values())
                     status.update(f"watching: {pictures} pictures")
-        query = Query(args.question, deadline_ms=args.deadline_ms, ago_s=args.ago, recall=args.recall)
+        query = Query(
+            args.question,
+            deadline_ms=args.deadline_ms,
+            ago_s=args.ago,
+            recall=args.recall,
+            on_deadline=args.on_deadline,
+        )
         return engine.ask_each(query, cameras)
 
 
@@ -174,5 +187,6 @@ def _as_json(answer: Answer) -> dict[str, object]:
         "frame_pts_ms": None if answer.frame_pts_ns is None else answer.frame_pts_ns / NS_PER_MS,
         "visual_tokens": answer.visual_tokens,
         "recalled_tokens": answer.recalled_tokens,
+        "foretold_tokens": answer.foretold_tokens,
         "error": answer.error,
     }

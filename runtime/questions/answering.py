@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from magno.runtime.clock import NS_PER_MS, NS_PER_S, Clock
-from magno.runtime.deadline import admit, fits_another_step, refuse_late
+from magno.runtime.deadline import REFUSE, admit, fits_another_step, refuse_late
 from magno.runtime.language import LanguageModel, Sequence
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.questions.queueing import Work
@@ -39,6 +39,7 @@ class Answering:
         self._fork: Sequence | None = None
         self._seen: Seen | None = None
         self._dropped_pictures = 0
+        self.foretold_tokens: int | None = None  # of its answer, that come in time
         self._fed = 0  # tokens of the prompt
         self._pieces: deque[Piece] = deque()  # of the past, yet to be brought back
         self._recall_tokens = most_recalled if ticket.is_past else 0  # in all; before it begins, at most
@@ -199,9 +200,10 @@ class Answering:
     def _cut(self) -> Answer:
         most = self.ticket.query.max_tokens
         found = f"found time for {self._decoded} before its deadline"
-        return self._answer(
-            Outcome.PARTIAL, f"An answer wants up to {most} tokens, {found}: give it more time."
-        )
+        outcome = Outcome.PARTIAL
+        if self.ticket.query.on_deadline == REFUSE:
+            outcome, self._text = Outcome.REFUSED, ""
+        return self._answer(outcome, f"An answer wants up to {most} tokens, {found}: give it more time.")
 
     def _answer(self, outcome: Outcome, error: str = "", retry_after_ms: float | None = None) -> Answer:
         now_ns, arrival_ns = self._clock.now_ns(), self.ticket.arrival_ns
@@ -228,6 +230,7 @@ class Answering:
             stage_ms=stage_ms,
             earlier_turns=self.ticket.earlier_turns,
             recalled_tokens=self._recall_tokens if self.begun else 0,
+            foretold_tokens=self.foretold_tokens,
         )
 
 

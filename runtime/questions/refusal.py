@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from magno.runtime.config import EngineConfig
-from magno.runtime.deadline import admit
+from magno.runtime.deadline import REFUSE, admit, foretold_tokens
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.questions.answering import Answering
 from magno.runtime.questions.open_questions import OpenQuestions
@@ -42,8 +42,28 @@ def refusal(
             what, do = "A question, its answer and what is recalled for it", "Raise context_tokens."
         reason = f"{what} want {most_tokens} tokens at most, found {newcomer.wanted_tokens}. {do}"
         return Refusal(reason, None)
-    found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile)
+    decode_ms = 0.0
+    if newcomer.ticket.query.on_deadline == REFUSE:
+        steps = profile.expected_tokens(newcomer.ticket.query.max_tokens) - 1
+        decode_ms = steps * profile.native_ms(0, together(questions, config))
+    found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile, decode_ms)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)
+
+
+def foretold(
+    newcomer: Answering, questions: OpenQuestions, config: EngineConfig, profile: LatencyProfile
+) -> int:
+    """How many tokens of its answer will come in time, before it is among the open ones."""
+    queue_ms = questions.queue_ms(newcomer, profile)
+    tokens = foretold_tokens(
+        newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, together(questions, config), profile
+    )
+    return min(tokens, newcomer.ticket.query.max_tokens)
+
+
+def together(questions: OpenQuestions, config: EngineConfig) -> int:
+    """How many share its decode steps, itself among them, while nobody else comes."""
+    return min(len(questions) + 1, config.max_queries)
 
 
 def camera_of(query: Query, watched: Mapping[str, Watcher]) -> Watcher | None:

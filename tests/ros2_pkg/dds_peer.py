@@ -71,6 +71,7 @@ class Request(IdlStruct, typename="magno_interfaces::srv::dds_::Query_Request_")
     question: str
     deadline: Duration
     max_tokens: uint32
+    all_or_nothing: bool
     at: Time
     recall: bool
     conversation: str
@@ -90,6 +91,7 @@ class Response(IdlStruct, typename="magno_interfaces::srv::dds_::Query_Response_
     visual_tokens: uint32
     cached_tokens: uint32
     recalled_tokens: uint32
+    foretold_tokens: uint32
     earlier_turns: uint32
     dropped_pictures: uint32
 
@@ -130,7 +132,9 @@ def main(node: str, camera: str, question: str, deadline_s: float) -> None:
             sys.exit("the service was not found")
         time.sleep(0.02)
     sec, part = divmod(deadline_s, 1.0)
-    requests.write(Request(camera, question, Duration(int(sec), int(part * 1e9)), 0, Time(), False, ""))
+    requests.write(
+        Request(camera, question, Duration(int(sec), int(part * 1e9)), 0, False, Time(), False, "")
+    )
     reply = first(replies, lambda one: True)
     told = {
         "camera": status.camera,

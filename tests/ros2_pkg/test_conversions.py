@@ -41,6 +41,7 @@ ANSWER = Answer(
     visual_tokens=96,
     cached_tokens=130,
     recalled_tokens=31,
+    foretold_tokens=32,
     earlier_turns=3,
 )
 
@@ -85,6 +86,7 @@ def test_a_request_and_a_goal_make_the_same_query(
         "deadline": length,
         "at": at,
         "recall": recall,
+        "all_or_nothing": recall,
     }
     now_ns = (abs(sec) % 2**31 + 5) * S + nanosec
     query = query_from_message(QueryService.Request(**fields), now_ns, 7)
@@ -94,6 +96,7 @@ def test_a_request_and_a_goal_make_the_same_query(
     assert query.ago_s == (5.0 if at != Time() else 0.0)
     assert query_from_message(QueryService.Request(**fields), 0, 7).ago_s == 0.0  # a moment to come is now
     assert query.max_tokens == (tokens or 7) and query.recall == recall
+    assert query.on_deadline == ("refuse" if recall else "partial")
 
 
 def test_an_answer_fills_a_response_and_a_result_alike() -> None:
@@ -108,7 +111,7 @@ def test_an_answer_fills_a_response_and_a_result_alike() -> None:
     assert ms_from_duration(response.time_to_first_token) == 12.5
     assert ms_from_duration(response.latency) == 40.25
     assert (response.visual_tokens, response.cached_tokens, response.dropped_pictures) == (96, 130, 2)
-    assert (response.recalled_tokens, response.earlier_turns) == (31, 3)
+    assert (response.recalled_tokens, response.foretold_tokens, response.earlier_turns) == (31, 32, 3)
 
 
 def test_an_answer_that_saw_nothing_has_no_stamp() -> None:

@@ -43,6 +43,7 @@ def test_who_asks_no_less_is_told_the_same_for_a_moment(question: Query, after_s
         (replace(ASKED, ago_s=60.0), BUSY),
         (replace(ASKED, conversation="visitor"), BUSY),
         (replace(ASKED, recall=True), BUSY),
+        (replace(ASKED, on_deadline="refuse"), BUSY),
     ],
 )
 def test_what_tells_nothing_of_others_is_not_remembered(question: Query, answer: Answer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magno.runtime.deadline import admit, check_query, fits_another_step, refuse_late
+from magno.runtime.deadline import admit, check_query, fits_another_step, foretold_tokens, refuse_late
 from magno.runtime.latency import LatencyProfile
 from magno.runtime.units import Query
 
@@ -44,6 +44,34 @@ def test_a_refusal_says_what_would_do() -> None:
     assert admit(100, 80, 20, PROFILE).reason.endswith("other questions are first, ask again in 5 ms.")
 
 
+def test_a_whole_answer_wants_its_steps_too() -> None:
+    assert admit(45, 0, 20, PROFILE, 5 * 4.0).admitted
+    assert admit(44, 0, 20, PROFILE, 5 * 4.0).reason == (
+        "A whole answer wants 45 ms on this device now, found 44 left: give a deadline of 45 ms or more."
+    )
+
+
+@given(
+    st.floats(-1e6, 1e6),
+    st.floats(0, 1e6),
+    st.integers(0, 5000),
+    st.integers(1, 16),
+    st.integers(2, 64),
+    profiles,
+)
+def test_as_many_tokens_are_foretold_as_are_admitted(
+    remaining_ms: float, queue_ms: float, tokens: int, together: int, answer: int, profile: LatencyProfile
+) -> None:
+    foretold = foretold_tokens(remaining_ms, queue_ms, tokens, together, profile)
+    first = admit(remaining_ms, queue_ms, tokens, profile)
+    assert (foretold > 0) is first.admitted
+    step_ms = profile.native_ms(0, together)
+    near = abs(remaining_ms - first.predicted_ms - (answer - 1) * step_ms) < 1e-6 * (1 + abs(remaining_ms))
+    if first.admitted and not near and step_ms > 0:
+        decode_ms = (answer - 1) * step_ms
+        assert (foretold >= answer) is admit(remaining_ms, queue_ms, tokens, profile, decode_ms).admitted
+
+
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.integers(0, 5000), profiles)
 def test_waiting_as_told_is_enough(
     remaining_ms: float, queue_ms: float, tokens: int, profile: LatencyProfile
@@ -77,6 +105,8 @@ def test_a_late_refusal_tells_when_to_ask_again() -> None:
         (Query("é" * 2048), None),
         (Query("?", deadline_ms=0.001, max_tokens=1), None),
         (Query("?", deadline_ms=86_400_000.0, max_tokens=1024), None),
+        (Query("?", on_deadline="refuse"), None),
+        (Query("?", on_deadline="whole"), "on_deadline wants partial or refuse, found 'whole'"),
         (Query(""), "found none"),
         (Query(" \n\t\u3000"), "found none"),
         (Query("é" * 2048 + "!"), "found 4097"),

@@ -139,6 +139,35 @@ def test_the_deadline_cuts_an_answer_to_what_there_is(config: EngineConfig, clip
     assert answer.latency_ms <= long.deadline_ms
     assert told and answer.text == told[-1].strip()
     assert whole.text.startswith(answer.text.rstrip("\ufffd")) and len(answer.text) < len(whole.text)
+    assert whole.foretold_tokens == 400
+
+
+def test_who_wants_all_or_nothing_gets_nothing_of_an_answer_that_is_cut(
+    config: EngineConfig, clips: Path
+) -> None:
+    clock = TickingClock()
+    with Engine.open(config, clock) as engine:
+        engine.watch("park", str(clips / "car-detection.mp4"), pace="fast", until_s=2.0)
+        assert engine.wait_ended("park", PATIENCE_S)
+        long = dataclasses.replace(ASK, max_tokens=400, deadline_ms=1_000.0, on_deadline="refuse")
+        whole = engine.ask(long)
+        clock.tick_ms = 2.0
+        cut = engine.ask(long)  # the clock passes between its steps, which nothing foretells
+        scheduler = engine._scheduler
+        scheduler._profile = dataclasses.replace(scheduler._profile, step_ms=100.0)
+        at_once = engine.ask(long)
+        some = engine.ask(dataclasses.replace(long, on_deadline="partial"))
+    assert whole.outcome is Outcome.COMPLETE and whole.text
+    assert cut.outcome is Outcome.REFUSED and not cut.text and cut.visual_tokens > 0
+    assert (
+        at_once.outcome is Outcome.REFUSED and at_once.foretold_tokens is None and at_once.visual_tokens == 0
+    )
+    assert at_once.error.startswith("A whole answer wants")
+    assert (
+        some.outcome is Outcome.PARTIAL
+        and some.foretold_tokens is not None
+        and 1 <= some.foretold_tokens < 20
+    )
 
 
 def test_cancel_ends_a_question_within_a_step(engine: Engine) -> None:

@@ -10,6 +10,7 @@ from magno_interfaces.msg import Event as EventMessage
 from magno_interfaces.msg import StreamStatus
 from magno_interfaces.srv import Query as QueryService
 
+from magno.runtime.deadline import PARTIAL, REFUSE
 from magno.runtime.units import Answer, Event, Outcome, Query
 
 NS_PER_S = 1_000_000_000
@@ -48,6 +49,7 @@ class AnswerMessage(Protocol):
     visual_tokens: int
     cached_tokens: int
     recalled_tokens: int
+    foretold_tokens: int
     earlier_turns: int
     dropped_pictures: int
 
@@ -59,6 +61,7 @@ class QuestionMessage(Protocol):
     question: str
     deadline: Duration
     max_tokens: int
+    all_or_nothing: bool
     at: Time
     recall: bool
     conversation: str
@@ -138,6 +141,7 @@ def query_from_message(message: QuestionMessage, ros_now_ns: int, default_max_to
         recall=message.recall,
         ago_s=max(0, ros_now_ns - at_ns) / NS_PER_S if at_ns else 0.0,
         max_tokens=message.max_tokens or default_max_tokens,
+        on_deadline=REFUSE if message.all_or_nothing else PARTIAL,
     )
 
 
@@ -161,6 +165,7 @@ def fill_answer(
     message.visual_tokens = _cut(answer.visual_tokens, UINT32_MAX)
     message.cached_tokens = _cut(answer.cached_tokens, UINT32_MAX)
     message.recalled_tokens = _cut(answer.recalled_tokens, UINT32_MAX)
+    message.foretold_tokens = _cut(answer.foretold_tokens or 0, UINT32_MAX)
     message.earlier_turns = _cut(answer.earlier_turns, UINT32_MAX)
     message.dropped_pictures = _cut(answer.dropped_pictures, UINT32_MAX)
     return message

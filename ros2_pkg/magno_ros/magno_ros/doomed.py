@@ -4,6 +4,7 @@ asking it: to find out anew costs as much as a token. Pure: knows no engine, no 
 
 from __future__ import annotations
 
+from magno.runtime.deadline import PARTIAL
 from magno.runtime.units import Answer, Outcome, Query
 
 MOMENT_MS = 50.0  # no longer, however long it will be busy: it may be wrong
@@ -16,9 +17,10 @@ class Doomed:
         self._newest: tuple[Query, Answer, float] | None = None
 
     def heed(self, question: Query, answer: Answer, now_s: float) -> None:
-        """Remember a refusal that time will end. One about the past or a conversation tells nothing of others."""
+        """Remember a refusal that time will end. One about the past, a conversation or a whole answer tells nothing of
+        others."""
         retry_ms = answer.retry_after_ms or 0.0
-        ends = answer.outcome is Outcome.REFUSED and retry_ms > 0
+        ends = answer.outcome is Outcome.REFUSED and retry_ms > 0 and question.on_deadline == PARTIAL
         if ends and not question.ago_s and not question.recall and not question.conversation:
             until_s = now_s + min(retry_ms, MOMENT_MS) / 1e3
             self._newest = question, answer, until_s
