@@ -13,8 +13,8 @@ from torch import Tensor
 from magno.runtime.capture_time import columns
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.facts import thing_state
-from magno.training.guidance import Guidance, GuidanceLine, stacked
+from magno.training.facts import Look, thing_state
+from magno.training.guidance import Changed, Guidance, GuidanceLine, changed_of, stacked
 from magno.training.pointers import pointers
 from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
@@ -27,6 +27,7 @@ from magno.training.samples import (
 )
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import AS_IT_IS, Symmetry, random_symmetry
+from magno.training.when import arrivals, stops
 
 QUESTIONS_A_ROW = 14
 
@@ -44,6 +45,7 @@ class Batch(NamedTuple):
     window_times: Tensor  # (W, columns)
     families: list[str]  # of the questions, row after row
     asked: Guidance
+    changed: Changed
 
 
 class Batcher:
@@ -69,24 +71,27 @@ class Batcher:
         keyframes: list[Place] = []
         windows: list[Place] = []
         asked: list[GuidanceLine] = []
+        stopped: list[tuple[int, int, Look]] = []
+        came: list[tuple[int, int, bool]] = []
         for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng, span)
             asked += self._asked(row, shard, symmetry, (len(rows), len(windows)))
+            stopped += [(len(rows), *told) for told in stops(row, shard)]
+            came += [(len(rows), *told) for told in arrivals(row, shard, symmetry, self._codec.patches)]
             rows.append(row)
             kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
             for item in row.items:
                 (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
         seen = keyframes_of(keyframes, self._codec)
         moved = windows_of(windows, self._codec, rng if self._train else None)
-        return self._tensors(rows, seen, moved, asked)
+        return self._tensors(rows, seen, moved, asked, changed_of(stopped, came))
 
     def _asked(
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]
     ) -> Iterator[GuidanceLine]:
         """`before`: rows and windows of the batch before this one."""
-        tokens = self._layout.keyframe_tokens, self._layout.window_tokens
-        for lesson, pointer in pointers(row, shard, symmetry, self._codec.patches, tokens):
+        for lesson, pointer in pointers(row, shard, symmetry, self._codec.patches):
             state = thing_state(shard, lesson, self._codec.image_px, symmetry)
             yield GuidanceLine(lesson, pointer, state, *before)
 
@@ -104,7 +109,12 @@ class Batcher:
         return self._encoded[text]
 
     def _tensors(
-        self, rows: list[Row], keyframes: Keyframes, windows: Windows, asked: list[GuidanceLine]
+        self,
+        rows: list[Row],
+        keyframes: Keyframes,
+        windows: Windows,
+        asked: list[GuidanceLine],
+        changed: Changed,
     ) -> Batch:
         length = max(len(row.ids) for row in rows)
 
@@ -131,6 +141,7 @@ class Batcher:
             _times(rows, 1, layout),
             [lesson.family for row in rows for lesson in row.lessons],
             stacked(asked, length),
+            changed,
         )
 
 

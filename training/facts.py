@@ -25,6 +25,8 @@ NO_COLOUR = len(COLOURS) + 1  # 0: nothing is there; 1 to 8: words.COLOURS
 SHAPE_COUNT = len(SHAPES) + len(NOUNS) + 1  # 0: nothing is there
 COLOUR_COUNT = NO_COLOUR + 1
 
+Look = tuple[int, int]  # numbers of a colour and a shape, as in patches; 0: any
+
 
 @dataclass(slots=True)
 class WindowFacts:
@@ -86,6 +88,19 @@ def patch_facts(shard: Shard, clip: int, item: int, patches: int, symmetry: Symm
     return PatchFacts(colours.ravel(), shapes.ravel(), middles.ravel())
 
 
+def thing_patches(
+    shard: Shard, clip: int, item: int, things: np.ndarray, patches: int, symmetry: Symmetry
+) -> np.ndarray:
+    """(P*P,) bool: the patches that these things of a clip lie on in one of its keyframes."""
+    on = np.zeros((patches, patches), bool)
+    side = _side(shard, clip)
+    for x, y, radius, *_ in shard.places(clip)[item][things].astype(np.float32):
+        on |= covered(
+            symmetry.points(np.array([x, y])), radius * (side[::-1] if symmetry.transpose else side), patches
+        )
+    return on.ravel()
+
+
 def covered(centre: Sequence[float], reach: Sequence[float], patches: int) -> np.ndarray:
     """(P, P) bool: the patches that a thing lies on, at least that of its centre. `centre` and `reach` (its radius)
     are x and y, in widths and heights."""
@@ -143,7 +158,7 @@ def window_facts(shard: Shard, clip: int, item: int, image_px: int, symmetry: Sy
     return facts
 
 
-def look(shard: Shard, clip: int, thing: int) -> tuple[int, int]:
+def look(shard: Shard, clip: int, thing: int) -> Look:
     """Its colour and its shape, as in patches."""
     number = int(shard.arrays.thing_at[clip]) + thing
     colour = int(shard.arrays.colour[number])

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magno.training.facts import ThingState
+from magno.training.facts import Look, ThingState
 from magno.training.pointers import COUNTING, OF_LOOKS, Pointer
 from magno.training.shards import Lesson
 from magno.training.when import CHANGED
@@ -30,13 +30,33 @@ class Guidance(NamedTuple):
     counts: Tensor  # (Q,) bool: it wants that
     cuts: Tensor  # (Q, L) bool: where another scene was told of
     changed: Tensor  # (Q,) bool: it asks for that
-    arrived: Tensor  # (Q, L) bool: what first shows a thing that appeared
+    told_by: Tensor  # (Q, L) bool: what tells when it happened, beside its movers
     newest: Tensor  # (Q, L) bool: what tells when it is, where it asks of when something was
     ago_s: Tensor  # (Q,) how long ago it was; NaN: not said
     by_looks: Tensor  # (Q,) bool: its answer lies in those patches, not in how the thing moves
     place: Tensor  # (Q, 2) where its thing is, 0 to 1
     moves: Tensor  # (Q, 3) facts.ThingState.moves
     in_view: Tensor  # (Q,) bool: it is about one thing, which is seen; else `place` and `moves` say nothing
+
+
+class Changed(NamedTuple):
+    """What tokens of the stream are to tell of what has changed since the window or keyframe before: when.stops and
+    when.arrivals."""
+
+    stops_at: Tensor  # (E, 2) int64: row and column
+    stopped: Tensor  # (E, 2) int64: looks, when.NOBODY or when.SEVERAL
+    patches_at: Tensor  # (P, 2) int64
+    came: Tensor  # (P,) bool
+
+
+def changed_of(stops: Sequence[tuple[int, int, Look]], patches: Sequence[tuple[int, int, bool]]) -> Changed:
+    """Of (row, column, what is told) each."""
+    return Changed(
+        _numbers([(row, column) for row, column, _ in stops], 2),
+        _numbers([look for *_, look in stops], 2),
+        _numbers([(row, column) for row, column, _ in patches], 2),
+        _truths([came for *_, came in patches]),
+    )
 
 
 class GuidanceLine(NamedTuple):
@@ -65,7 +85,7 @@ def stacked(lines: Sequence[GuidanceLine], length: int) -> Guidance:
         counts=_truths([line.lesson.family == COUNTING for line in lines]),
         cuts=_columns([at.when.cuts for at, _ in told], length),
         changed=_truths([line.lesson.family == CHANGED for line in lines]),
-        arrived=_columns([at.when.arrived for at, _ in told], length),
+        told_by=_columns([at.when.told_by for at, _ in told], length),
         newest=_columns([at.when.newest for at, _ in told], length),
         ago_s=torch.tensor([at.when.ago_s for at, _ in told]),
         by_looks=_truths([line.lesson.family in OF_LOOKS for line in lines]),

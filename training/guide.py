@@ -12,13 +12,18 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, log_softmax, smooth_l1_loss
+from torch.nn.functional import (
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    log_softmax,
+    smooth_l1_loss,
+)
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from magno.training.batches import Batch
 from magno.training.facts import CELLS
 from magno.training.grounding import WordHead, Words
-from magno.training.guidance import Guidance
+from magno.training.guidance import Changed, Guidance
 from magno.training.heads import soft_cells
 from magno.training.samples import Windows
 
@@ -39,6 +44,7 @@ class Guide(nn.Module):
             nn.Linear(width, 3),
             nn.Linear(width, 1),
         )
+        self.stops, self.came = nn.Linear(width, 1), nn.Linear(width, 1)
         self.second = nn.Linear(width, width, bias=False)  # where a state keeps the other name of two
 
     def losses(
@@ -56,6 +62,7 @@ class Guide(nn.Module):
             + self._counts(language, named, batch),
             "found": self._found(found, batch.asked),
             "ago": self._ago(found, batch.asked),
+            "events": self._events(named, language.get_input_embeddings().weight, batch.changed),
         }
 
     def _names(
@@ -109,19 +116,44 @@ class Guide(nn.Module):
         if not bool(asked.in_view.any()):
             return states.sum() * 0
         at = asked.at[asked.in_view]
-        state = nn.functional.rms_norm(states[at[:, 0], at[:, 1]], states.shape[-1:])
+        state = _normed(states, at)
         spots = soft_cells(asked.place[asked.in_view][None])[0]
         placed = -(log_softmax(self.place(state), -1) * spots).sum(-1).mean()
         moved = smooth_l1_loss(self.moves(state), asked.moves[asked.in_view], reduction="none", beta=0.2)
         return 0.5 * placed + 2 * moved.sum(-1).mean()
+
+    def _events(self, states: Tensor, embedded: Tensor, changed: Changed) -> Tensor:
+        """Whether a token tells that something has stopped, and what; and a patch, that what lies there is new."""
+        total = states.sum() * 0
+        if len(changed.stops_at):
+            at_stops = _normed(states, changed.stops_at)
+            some = (changed.stopped != 0).any(1)
+            total = (
+                total + self._named(at_stops, changed.stopped, embedded) + _said(self.stops(at_stops), some)
+            )
+        if len(changed.patches_at):
+            at_patches = _normed(states, changed.patches_at)
+            total = total + _said(self.came(at_patches), changed.came)
+        return total
 
     def _ago(self, states: Tensor, asked: Guidance) -> Tensor:
         known = ~asked.ago_s.isnan()
         if not bool(known.any()):
             return states.sum() * 0
         at = asked.at[known]
-        state = nn.functional.rms_norm(states[at[:, 0], at[:, 1]], states.shape[-1:])
+        state = _normed(states, at)
         return smooth_l1_loss(self.ago(state)[:, 0], asked.ago_s[known], beta=0.2)
+
+
+def _normed(states: Tensor, at: Tensor) -> Tensor:
+    """(N, width) of those at rows and columns (N, 2)."""
+    return nn.functional.rms_norm(states[at[:, 0], at[:, 1]], states.shape[-1:])
+
+
+def _said(logits: Tensor, true: Tensor) -> Tensor:
+    """(N, 1) logits of what is seldom true: both kinds weigh alike."""
+    lost = binary_cross_entropy_with_logits(logits[:, 0], true.to(logits.dtype), reduction="none")
+    return torch.stack([lost[kind].mean() for kind in (true, ~true) if bool(kind.any())]).mean()
 
 
 def _looks_of(windows: Windows) -> tuple[Tensor, Tensor]:
@@ -149,7 +181,7 @@ def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tens
     """(Q, L) bool: the token of what moved when it began or ceased to, or the text that tells a cut; of what did not
     happen, NOWHERE."""
     asked = batch.asked
-    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts | asked.arrived
+    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts | asked.told_by
     shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
     shown[:, NOWHERE] |= asked.changed & ~asked.cuts.any(1)
     return shown

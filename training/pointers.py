@@ -6,19 +6,28 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from magno.training.facts import NO_COLOUR, SEEN, look, patch_facts
+from magno.training.facts import NO_COLOUR, SEEN, Look, look, patch_facts, thing_patches
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES
 from magno.training.rows import Row
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import Symmetry
-from magno.training.when import BEGAN, ENDED, KEYFRAME, NOTHING, WINDOW, Moment, moment, turn
+from magno.training.when import (
+    ARRIVED,
+    BEGAN,
+    ENDED,
+    KEYFRAME,
+    NOTHING,
+    WINDOW,
+    Moment,
+    arrival,
+    moment,
+    turn,
+)
 
 ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
 NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
 OF_LOOKS = ("where", "colour", "shape", "presence")
 COUNTING = "count"
-
-Look = tuple[int, int]  # facts' numbers of a colour and a shape; 0: any
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +46,11 @@ class Pointer:
     when: Moment = NOTHING  # of what is told by when it happened
 
 
-def pointers(
-    row: Row, shard: Shard, symmetry: Symmetry, patches: int, tokens: tuple[int, int]
-) -> list[tuple[Lesson, Pointer]]:
-    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with.
-    `tokens` of a keyframe and of a window."""
+def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
+    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with."""
     found = []
     for lesson, answer in zip(row.lessons, row.answers, strict=True):
-        asked = _pointer(row, shard, symmetry, patches, tokens, (lesson, answer))
+        asked = _pointer(row, shard, symmetry, patches, (lesson, answer))
         found.append((lesson, asked))
         if lesson.family in NAMING and lesson.thing >= 0:
             named = look(shard, lesson.clip, lesson.thing)
@@ -69,7 +75,6 @@ def _pointer(
     shard: Shard,
     symmetry: Symmetry,
     patches: int,
-    tokens: tuple[int, int],
     question: tuple[Lesson, int],
 ) -> Pointer:
     """Of the question itself."""
@@ -96,10 +101,20 @@ def _pointer(
 
     second = names[1] if len(names) > 1 else (0, 0)
     counted = columns(middles) if lesson.family == COUNTING else ()
-    when = moment(row, shard, lesson, turned_at, tokens)
+    when = moment(row, shard, lesson, turned_at, _first_shown(row, shard, lesson, symmetry, patches))
     return Pointer(
         answer - 1, sought, bool(names), second, window, turned_at, turned, columns(on), counted, when
     )
+
+
+def _first_shown(row: Row, shard: Shard, lesson: Lesson, symmetry: Symmetry, patches: int) -> tuple[int, ...]:
+    """Columns of the patches that a thing which appeared lies on in the first keyframe that shows it."""
+    number = arrival(row, shard, lesson, KEYFRAME) if lesson.family == ARRIVED else -1
+    if number < 0:
+        return ()
+    things = np.array([lesson.thing])
+    on = thing_patches(shard, lesson.clip, row.items[number], things, patches, symmetry)
+    return tuple(row.places[number] + int(patch) for patch in np.flatnonzero(on))
 
 
 def _thing(shard: Shard, lesson: Lesson, name: Look) -> int:

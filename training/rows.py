@@ -71,6 +71,7 @@ class Row:
     items: list[int] = field(default_factory=list)  # of the clip, in order
     kinds: list[int] = field(default_factory=list)  # of these: 0 keyframe, 1 window
     places: list[int] = field(default_factory=list)  # column of each item's first token
+    lengths: list[int] = field(default_factory=list)  # of each item, in tokens
     times_s: list[float] = field(default_factory=list)  # when each item's newest picture was shown
     ids: list[int] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
@@ -124,6 +125,7 @@ class Rows:
             row.items.append(item)
             row.kinds.append(int(kinds[item]))
             row.places.append(len(row.ids))
+            row.lengths.append(self._tokens(int(kinds[item])))
             row.times_s.append(times_s[order])
             row.extend([0] * self._tokens(int(kinds[item])), position)
             ends[item] = len(row.ids), row.positions[-1] + 1

@@ -35,6 +35,7 @@ WEIGHTS = {
     "looks": 0.5,
     "found": 0.3,
     "ago": 0.5,
+    "events": 0.3,
     "changes": 0.5,
     "aligned": 1.0,
 }

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from magno.training.facts import SEEN
+from magno.training.facts import SEEN, Look, look, thing_patches
 from magno.training.rows import Row
 from magno.training.shards import Lesson, Shard
+from magno.training.symmetry import Symmetry
 
 KEYFRAME, WINDOW = 0, 1
 # What happened is told by one window of many: the first or the last in which the thing moved.
 BEGAN, ENDED, ARRIVED, CHANGED = ("first", "start"), ("stop", "since_stopped"), "since_appeared", "changed"
 TIMED = (*BEGAN, *ENDED, ARRIVED)  # what is told by when it happened, beside when it is
 TWO = "first"  # of two things
+TELLS_STOPS = 4  # of a window's tokens the one that tells what stopped: the first that sees all its movers
+NOBODY, SEVERAL = (0, 0), (-1, -1)
 MOVES = 0.01  # of the picture, over a window
 
 
 class Moment(NamedTuple):
     """Of one question. Columns are those of its row."""
 
-    arrived: tuple[
+    told_by: tuple[
         int, ...
-    ] = ()  # of what appeared: the window's tokens that first show it, or the keyframe's
+    ] = ()  # beside its movers: the patches that first show it, or what tells of its stop
     newest: tuple[int, ...] = ()  # tokens of the newest item, which tell when it is
     ago_s: float = math.nan  # how long before that it happened; NaN: not said
     cuts: tuple[int, ...] = ()  # the text before each keyframe of another scene
@@ -33,24 +37,27 @@ class Moment(NamedTuple):
 NOTHING = Moment()
 
 
-def moment(row: Row, shard: Shard, lesson: Lesson, turn: int, tokens: tuple[int, int]) -> Moment:
-    """`turn`: the window in which its thing began or ceased to move, counted among the row's; `tokens` of a keyframe
-    and of a window."""
+def moment(row: Row, shard: Shard, lesson: Lesson, turn: int, first_shown: tuple[int, ...]) -> Moment:
+    """`turn`: the window in which its thing began or ceased to move, counted among the row's; `first_shown`: columns of
+    the patches that first show what appeared."""
     seen = [number for number, item in enumerate(row.items) if item <= lesson.item]
     if lesson.family == CHANGED:
         return Moment(cuts=_cuts(row, shard, seen))
     if lesson.family not in TIMED:
         return NOTHING
-    columns = [range(place, place + tokens[kind]) for place, kind in zip(row.places, row.kinds, strict=True)]
-    newest = tuple(columns[seen[-1]])
+    windows = [number for number in seen if row.kinds[number] == WINDOW]
+    number, told_by = (windows[turn] if turn >= 0 else -1), ()
     if lesson.family == ARRIVED:
-        number = _arrival(row, shard, lesson, seen)
-        arrived = () if number < 0 else tuple(columns[number])
-    else:
-        windows = [number for number in seen if row.kinds[number] == WINDOW]
-        number, arrived = (windows[turn] if turn >= 0 else -1), ()
-    ago_s = row.times_s[seen[-1]] - row.times_s[number] if number >= 0 and lesson.family != TWO else math.nan
-    return Moment(arrived, newest, ago_s)
+        number, told_by = arrival(row, shard, lesson), first_shown
+    elif lesson.family in ENDED and 0 <= turn < len(windows) - 1:
+        told_by = (row.places[windows[turn + 1]] + TELLS_STOPS,)
+    at_s = row.times_s[number] if number >= 0 and lesson.family != TWO else math.nan
+    return Moment(told_by, tuple(columns(row, seen[-1])), row.times_s[seen[-1]] - at_s)
+
+
+def columns(row: Row, number: int) -> range:
+    """Of the row, those of one item's tokens."""
+    return range(row.places[number], row.places[number] + row.lengths[number])
 
 
 def turn(row: Row, shard: Shard, lesson: Lesson, thing: int) -> int:
@@ -76,11 +83,45 @@ def moving_windows(places: np.ndarray, windows: list[int]) -> list[int]:
     ]
 
 
-def _arrival(row: Row, shard: Shard, lesson: Lesson, seen: list[int]) -> int:
-    """The item of the row that is the first to show the thing; -1: it was there before."""
+def arrival(row: Row, shard: Shard, lesson: Lesson, kind: int | None = None) -> int:
+    """The item of the row that first shows the thing, or the first of a kind; -1: it was there at first."""
     visible = shard.places(lesson.clip)[:, lesson.thing, 5]
-    there = [number for number in seen if visible[row.items[number]] >= SEEN]
-    return there[0] if there and there[0] > seen[0] else -1
+    shown = [number for number, item in enumerate(row.items) if item <= lesson.item and visible[item] >= SEEN]
+    if not shown or shown[0] == 0:
+        return -1
+    return next((number for number in shown if kind in (None, row.kinds[number])), -1)
+
+
+def stops(row: Row, shard: Shard) -> list[tuple[int, Look]]:
+    """Of each window but the first: the column of the token that is to tell what has ceased to move since the window
+    before, and that thing's look; NOBODY: nothing; SEVERAL."""
+    shown = [number for number, kind in enumerate(row.kinds) if kind == WINDOW]
+    items = [row.items[number] for number in shown]
+    places = shard.places(row.clip).astype(np.float32)
+    moved = [set(moving_windows(places[:, thing], items)) for thing in range(places.shape[1])]
+    told = []
+    for at, number in enumerate(shown[1:], start=1):
+        visible = places[items[at], :, 5] >= SEEN
+        ceased = [thing for thing, windows in enumerate(moved) if at - 1 in windows and at not in windows]
+        ceased = [thing for thing in ceased if visible[thing]]
+        seen = look(shard, row.clip, ceased[0]) if len(ceased) == 1 else SEVERAL if ceased else NOBODY
+        told.append((row.places[number] + TELLS_STOPS, seen))
+    return told
+
+
+def arrivals(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[int, bool]]:
+    """Of each patch of each keyframe but the first: its column, and whether what lies there was not in view in the
+    keyframe before."""
+    shown = [number for number, kind in enumerate(row.kinds) if kind == KEYFRAME]
+    visible = shard.places(row.clip)[:, :, 5] >= SEEN
+    told = []
+    for before, number in pairwise(shown):
+        came = visible[row.items[number]] & ~visible[row.items[before]]
+        new = np.zeros(patches * patches, bool)
+        if came.any():
+            new = thing_patches(shard, row.clip, row.items[number], np.flatnonzero(came), patches, symmetry)
+        told += list(zip(columns(row, number), new.tolist(), strict=True))
+    return told
 
 
 def _cuts(row: Row, shard: Shard, seen: list[int]) -> tuple[int, ...]:

@@ -24,7 +24,6 @@ from magno.training.train import new_model
 from magno.training.trainee import Trainee
 
 CUT_SEED = 63  # of a scene of two shots
-TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
         lessons = [lesson for lesson in shard.lessons if lesson.clip == clip]
         row = rows.row(shard, clip, lessons, AS_IT_IS, np.random.default_rng(0))
         suffix = tokenizer.token_to_id("<|im_end|>")
-        told = pointers(row, shard, AS_IT_IS, CODEC.patches, TOKENS)
+        told = pointers(row, shard, AS_IT_IS, CODEC.patches)
         assert [each.column + 1 for _, each in told if row.ids[each.column] == suffix] == row.answers
         for lesson, pointer in told:
             assert row.labels[pointer.column + 1] != -100
@@ -154,9 +153,7 @@ def test_a_cut_scene_points_to_its_texts(clips: Path, tmp_path: Path) -> None:
     rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 60, train=False)
     row = rows.row(cut, 0, list(cut.lessons), AS_IT_IS, np.random.default_rng(0))
     at = row.ids.index(tokenizer.token_to_id("<|cut|>"))
-    told = [
-        found for found in pointers(row, cut, AS_IT_IS, CODEC.patches, TOKENS) if found[0].family == "changed"
-    ]
+    told = [found for found in pointers(row, cut, AS_IT_IS, CODEC.patches) if found[0].family == "changed"]
     assert "yes" in {lesson.answers[0] for lesson, _ in told}
     assert all(pointer.when.cuts == ((at,) if lesson.answers[0] == "yes" else ()) for lesson, pointer in told)
 
@@ -178,7 +175,7 @@ def test_attention_learns_to_look_where_it_is_told(shard: Shard, trainee: Traine
     seen = []
     for _ in range(8):
         losses = trainee(batch, frozen=True)
-        assert {"answers", "names", "looks", "found", "ago"} == set(losses.parts)
+        assert {"answers", "names", "looks", "found", "ago", "events"} == set(losses.parts)
         seen.append({name: part.item() for name, part in losses.parts.items()})
         optimiser.zero_grad()
         losses.total.backward()

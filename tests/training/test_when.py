@@ -10,6 +10,7 @@ import pytest
 from magno.runtime.capture_time import columns
 from magno.runtime.clock import NS_PER_S
 from magno.training.batches import Batcher
+from magno.training.facts import look
 from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import Pointer, pointers
@@ -17,7 +18,8 @@ from magno.training.rows import Row, Rows, Span
 from magno.training.shards import Lesson, Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
-from magno.training.when import moving_windows
+from magno.training.when import KEYFRAME, NOBODY, WINDOW, arrivals, moving_windows, stops
+from magno.training.when import columns as columns_of
 
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
@@ -42,7 +44,7 @@ def asked(shard: Shard, family: str) -> list[tuple[Row, Lesson, Pointer]]:
     found = []
     for lesson in (lesson for lesson in shard.lessons if lesson.family == family):
         row = rows.row(shard, 0, [lesson], AS_IT_IS, np.random.default_rng(0), WHOLE)
-        found += [(row, *told) for told in pointers(row, shard, AS_IT_IS, CODEC.patches, TOKENS)]
+        found += [(row, *told) for told in pointers(row, shard, AS_IT_IS, CODEC.patches)]
     return found
 
 
@@ -55,10 +57,30 @@ def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, 
         assert abs(when.ago_s - int(lesson.answers[0])) < WITHIN_S
         last = row.items.index(lesson.item)
         assert when.newest == tuple(range(row.places[last], row.places[last] + TOKENS[row.kinds[last]]))
-        assert bool(when.arrived) == (family == "since_appeared") and (pointer.turn >= 0) != bool(
-            when.arrived
-        )
-        assert not set(when.arrived) & set(when.newest) or when.ago_s == 0
+        assert (pointer.turn >= 0) == (family == "since_stopped")
+        kinds = {
+            kind for number, kind in enumerate(row.kinds) if set(columns_of(row, number)) & set(when.told_by)
+        }
+        assert kinds == ({WINDOW} if family == "since_stopped" else {KEYFRAME})
+        assert max(when.told_by) < row.fork_at[pointer.column]
+
+
+def test_what_stops_is_told_once_and_by_name(scene: tuple[str, Shard]) -> None:
+    family, shard = scene
+    found = asked(shard, family)
+    told = {at: seen for row, *_ in found for at, seen in stops(row, shard)}
+    for _, lesson, pointer in found if family == "since_stopped" else []:
+        (at,) = pointer.when.told_by
+        assert told[at] == look(shard, 0, lesson.thing)
+    assert sum(seen != NOBODY for seen in told.values()) < len(told) / 2
+
+
+def test_what_appears_is_new_in_the_first_keyframe_that_shows_it(scene: tuple[str, Shard]) -> None:
+    family, shard = scene
+    for row, _, pointer in asked(shard, family) if family == "since_appeared" else []:
+        told = dict(arrivals(row, shard, AS_IT_IS, CODEC.patches))
+        assert all(told[at] for at in pointer.when.told_by)
+        assert sum(told.values()) < len(told) / 4
 
 
 def test_a_batch_tells_the_time_of_every_item(scene: tuple[str, Shard]) -> None:
