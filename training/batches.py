@@ -13,8 +13,8 @@ from torch import Tensor
 from magno.runtime.capture_time import columns
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.spec import CodecSpec, TokenLayout
-from magno.training.facts import Look, thing_state
-from magno.training.guidance import Changed, Guidance, GuidanceLine, changed_of, stacked
+from magno.training.facts import thing_state
+from magno.training.guidance import Changed, Guidance, GuidanceLine, StopLine, changed_of, stacked
 from magno.training.pointers import pointers
 from magno.training.rows import IGNORE, LONG, Row, Rows, Span
 from magno.training.samples import (
@@ -71,13 +71,13 @@ class Batcher:
         keyframes: list[Place] = []
         windows: list[Place] = []
         asked: list[GuidanceLine] = []
-        stopped: list[tuple[int, int, Look]] = []
+        stopped: list[StopLine] = []
         came: list[tuple[int, int, bool]] = []
         for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng, span)
             asked += self._asked(row, shard, symmetry, (len(rows), len(windows)))
-            stopped += [(len(rows), *told) for told in stops(row, shard)]
+            stopped += [StopLine(stop, len(rows), len(windows)) for stop in stops(row, shard)]
             came += [(len(rows), *told) for told in arrivals(row, shard, symmetry, self._codec.patches)]
             rows.append(row)
             kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from magno.training.facts import Look, ThingState
+from magno.training.facts import ThingState
 from magno.training.pointers import COUNTING, OF_LOOKS, Pointer
 from magno.training.shards import Lesson
-from magno.training.when import CHANGED
+from magno.training.when import CHANGED, Stop
 
 
 class Guidance(NamedTuple):
@@ -45,15 +45,23 @@ class Changed(NamedTuple):
 
     stops_at: Tensor  # (E, 2) int64: row and column
     stopped: Tensor  # (E, 2) int64: looks, when.NOBODY or when.SEVERAL
+    stop_window: Tensor  # (E,) int64: of the batch's; the one before it is its row's, too
     patches_at: Tensor  # (P, 2) int64
     came: Tensor  # (P,) bool
 
 
-def changed_of(stops: Sequence[tuple[int, int, Look]], patches: Sequence[tuple[int, int, bool]]) -> Changed:
-    """Of (row, column, what is told) each."""
+class StopLine(NamedTuple):
+    stop: Stop
+    row: int
+    windows_before: int  # of the batch, before its row's
+
+
+def changed_of(stops: Sequence[StopLine], patches: Sequence[tuple[int, int, bool]]) -> Changed:
+    """`patches`: row, column and what is told of each."""
     return Changed(
-        _numbers([(row, column) for row, column, _ in stops], 2),
-        _numbers([look for *_, look in stops], 2),
+        _numbers([(line.row, line.stop.column) for line in stops], 2),
+        _numbers([line.stop.seen for line in stops], 2),
+        _numbers([line.windows_before + line.stop.window for line in stops]),
         _numbers([(row, column) for row, column, _ in patches], 2),
         _truths([came for *_, came in patches]),
     )

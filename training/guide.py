@@ -29,6 +29,7 @@ from magno.training.samples import Windows
 
 BEFORE_LAST = 2  # the last layers: one looks for the thing, and one words what was found
 NOW, THEN, COUNT, LATEST = 0, 1, 2, 3  # its heads
+MOVED, MOVES = 0, 1  # of the layer before it: from what tells of stops, to the movers of two windows
 # Column of a row: there attention goes that finds nothing, so that an absence can be read as well.
 NOWHERE = 0
 
@@ -54,12 +55,15 @@ class Guide(nn.Module):
         (heads.MotionHead.loss)."""
         named, found = states[-1 - BEFORE_LAST], states[-BEFORE_LAST]
         movers = _mover_columns(batch, told[0].shape[1])
+        compared = _compared(batch, movers, told[1])
+        before = states[-2 - BEFORE_LAST]
         return {
             "names": self._names(named, language.get_input_embeddings().weight, batch, movers, told),
             "looks": self._looks(language, named, batch, NOW, _shown(batch, movers, told))
             + self._looks(language, named, batch, THEN, _happened(batch, movers, told))
             + self._looks(language, named, batch, LATEST, batch.asked.newest)
-            + self._counts(language, named, batch),
+            + self._counts(language, named, batch)
+            + self._compares(language, before, batch, compared),
             "found": self._found(found, batch.asked),
             "ago": self._ago(found, batch.asked),
             "events": self._events(named, language.get_input_embeddings().weight, batch.changed),
@@ -100,6 +104,20 @@ class Guide(nn.Module):
         layer = language.model.layers[-BEFORE_LAST]
         given = _given(language, layer, head, states, batch, batch.asked.at[some])
         return -torch.logsumexp(given.masked_fill(~shown[some], -torch.inf), -1).mean()
+
+    def _compares(
+        self, language: Any, states: Tensor, batch: Batch, compared: tuple[Tensor, Tensor]
+    ) -> Tensor:
+        """How much of its attention what tells of stops gives to what moved before, and to what moves."""
+        at = batch.changed.stops_at
+        if not len(at):
+            return states.sum() * 0
+        layer = language.model.layers[-1 - BEFORE_LAST]
+        lost = torch.zeros(())
+        for head, wanted in zip((MOVED, MOVES), compared, strict=True):
+            given = _given(language, layer, head, states, batch, at)
+            lost = lost - torch.logsumexp(given.masked_fill(~wanted, -torch.inf), -1).mean()
+        return lost
 
     def _counts(self, language: Any, states: Tensor, batch: Batch) -> Tensor:
         """Attention shared out evenly among the things and NOWHERE, whose share then tells how many they are."""
@@ -185,6 +203,17 @@ def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tens
     shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
     shown[:, NOWHERE] |= asked.changed & ~asked.cuts.any(1)
     return shown
+
+
+def _compared(batch: Batch, movers: Tensor, told_of: Tensor) -> tuple[Tensor, Tensor]:
+    """(E, L) bool twice: the movers of the window before, and of its own; of none, NOWHERE."""
+    found = []
+    for window in (batch.changed.stop_window - 1, batch.changed.stop_window):
+        wanted = torch.zeros(len(window), batch.ids.shape[1], dtype=torch.bool)
+        wanted = wanted.scatter(1, movers[window], told_of[window])
+        wanted[:, NOWHERE] |= ~wanted.any(1)
+        found.append(wanted)
+    return found[0], found[1]
 
 
 def _telling(

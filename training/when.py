@@ -23,6 +23,14 @@ NOBODY, SEVERAL = (0, 0), (-1, -1)
 MOVES = 0.01  # of the picture, over a window
 
 
+class Stop(NamedTuple):
+    """What has ceased to move since the window before, of a row's windows each but the first."""
+
+    column: int  # of the token that is to tell it
+    seen: Look  # of the thing; NOBODY: nothing has; SEVERAL
+    window: int  # counted among the row's
+
+
 class Moment(NamedTuple):
     """Of one question. Columns are those of its row."""
 
@@ -92,9 +100,7 @@ def arrival(row: Row, shard: Shard, lesson: Lesson, kind: int | None = None) -> 
     return next((number for number in shown if kind in (None, row.kinds[number])), -1)
 
 
-def stops(row: Row, shard: Shard) -> list[tuple[int, Look]]:
-    """Of each window but the first: the column of the token that is to tell what has ceased to move since the window
-    before, and that thing's look; NOBODY: nothing; SEVERAL."""
+def stops(row: Row, shard: Shard) -> list[Stop]:
     shown = [number for number, kind in enumerate(row.kinds) if kind == WINDOW]
     items = [row.items[number] for number in shown]
     places = shard.places(row.clip).astype(np.float32)
@@ -105,7 +111,7 @@ def stops(row: Row, shard: Shard) -> list[tuple[int, Look]]:
         ceased = [thing for thing, windows in enumerate(moved) if at - 1 in windows and at not in windows]
         ceased = [thing for thing in ceased if visible[thing]]
         seen = look(shard, row.clip, ceased[0]) if len(ceased) == 1 else SEVERAL if ceased else NOBODY
-        told.append((row.places[number] + TELLS_STOPS, seen))
+        told.append(Stop(row.places[number] + TELLS_STOPS, seen, at))
     return told
 
 

@@ -68,7 +68,7 @@ def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, 
 def test_what_stops_is_told_once_and_by_name(scene: tuple[str, Shard]) -> None:
     family, shard = scene
     found = asked(shard, family)
-    told = {at: seen for row, *_ in found for at, seen in stops(row, shard)}
+    told = {stop.column: stop.seen for row, *_ in found for stop in stops(row, shard)}
     for _, lesson, pointer in found if family == "since_stopped" else []:
         (at,) = pointer.when.told_by
         assert told[at] == look(shard, 0, lesson.thing)
