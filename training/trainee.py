@@ -34,7 +34,7 @@ WEIGHTS = {
     "names": 0.4,
     "looks": 0.5,
     "found": 0.3,
-    "ago": 0.5,
+    "ago": 2.0,
     "events": 0.3,
     "changes": 0.5,
     "aligned": 1.0,
