@@ -18,7 +18,20 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.axes import Axes
 
-LOSSES = ("patches", "things", "places", "motion", "aligned", "answers", "names", "looks", "found")
+LOSSES = (
+    "patches",
+    "things",
+    "places",
+    "motion",
+    "changes",
+    "aligned",
+    "answers",
+    "names",
+    "looks",
+    "found",
+    "ago",
+    "events",
+)
 FOLLOWED = (
     "recall_1",
     "plain_1",
@@ -29,6 +42,7 @@ FOLLOWED = (
     "camera",
     "colour",
     "where",
+    "stop",
 )
 
 

@@ -20,6 +20,7 @@ from tokenizers import Tokenizer
 
 from magno.export.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from magno.export.model import MagnoModel
+from magno.runtime.units import MagnoError
 from magno.training.alignment import PairSource, retrieval
 from magno.training.batches import Batch, Batcher
 from magno.training.drawn import Drawings
@@ -209,7 +210,10 @@ def main() -> None:
         "--no-heads", action="store_true", help="ablation: answers alone, all of it from the beginning"
     )
     args = parser.parse_args()
-    run = train(args)
+    try:
+        run = train(args)
+    except MagnoError as error:
+        parser.exit(2, f"{error}\n")
     print(f"trained {sum(run.spent_s.values()) / 60:.0f} min, checkpoint in {args.out}")
 
 

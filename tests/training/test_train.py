@@ -47,7 +47,7 @@ def test_moments_go_on_from_stage_to_stage_and_over_a_resumption(tmp_path: Path)
 
 
 def test_a_training_resumes_and_saves(
-    tmp_path: Path, shard_folder: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, shard_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sizes = ("KEYFRAMES_A_BATCH", "WINDOWS_A_BATCH", "PAIRS_A_BATCH", "DRAWINGS", "EXAM_SAMPLES", "RETRIEVED")
     for size in sizes:
@@ -78,3 +78,8 @@ def test_a_training_resumes_and_saves(
     folders[3:4] = [str(tmp_path / "more")]
     begun = run("0.0001", "0.0001", "--begin", str(tmp_path / "out"), "--head-minutes", "0.0001")
     assert [line["stage"] for line in begun] == ["tokens", "answers", "whole"]
+    tokenizer = tmp_path / "out" / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace("<|cut|>", "<|new|>"))
+    with pytest.raises(SystemExit) as ended:
+        run("0", "0", "--begin", str(tmp_path / "out"))
+    assert ended.value.code == 2 and "wants this training's tokenizer" in capsys.readouterr().err
