@@ -2,8 +2,12 @@
 
 A mover's token says which thing it is; so does the question's last token of the thing it asks about. One layer later
 a head of attention looks from there at the tokens that show the thing now, and a second one at the window in which
-what is asked of happened, or at the other thing where two are compared; and then the state says where the thing is
-and how it moves. Answers follow: without this, attention was still at chance after an hour.
+what is asked of happened, or at the other thing where two are compared, and a third one at the newest item; and then
+the state says where the thing is, how it moves, and how long ago it happened. Answers follow: without this, attention
+was still at chance after an hour.
+
+To find the last of many windows that show a thing is too much for one look. So one token of each window is asked what
+has stopped since the window before, with heads sent to the movers of both; and each patch, whether its thing is new.
 """
 
 from __future__ import annotations
