@@ -127,7 +127,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         told = 2 * len(self.layout.time_periods_s)
-        if told >= self.embed_dim:
+        if told and told >= self.embed_dim:
             raise SpecError(
                 f"time_periods_s wants fewer columns than the {self.embed_dim} of an embedding, found {told}."
             )
