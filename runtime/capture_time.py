@@ -33,7 +33,7 @@ def without_time(rows: NDArray[np.float32], periods_s: Sequence[float]) -> NDArr
     if not periods_s:
         return rows
     told = 2 * len(periods_s)
-    timeless = rows.copy()
+    timeless: NDArray[np.float32] = rows.copy()
     timeless[:, -told:] = 0.0
     return timeless
 
@@ -43,6 +43,6 @@ def with_time(rows: NDArray[np.float32], time_ns: int, periods_s: Sequence[float
     if not periods_s:
         return rows
     told = columns([time_ns], periods_s)[0]
-    timed = rows.copy()
+    timed: NDArray[np.float32] = rows.copy()
     timed[:, -len(told) :] = told
     return timed

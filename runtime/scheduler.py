@@ -116,7 +116,9 @@ class Scheduler:
         answering = Answering(ticket, camera, prompt.tokens, self._clock, recalled)
         refused = refusal(answering, self._questions, self._config, self._profile)
         if refused is None:
-            answering.foretold_tokens = foretold(answering, self._questions, self._config, self._profile)
+            answering.foretold_tokens = foretold(
+                answering, self._questions, self._config, self._profile, self._ingest_ms()
+            )
             self._questions.add(answering)
             return None
         if refused.believed:

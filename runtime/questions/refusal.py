@@ -18,6 +18,9 @@ GIVES_WAY = (
 )
 
 
+INGESTED = 2  # keyframes, before an answer's end
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a question may not wait for its turn."""
@@ -51,12 +54,22 @@ def refusal(
 
 
 def foretold(
-    newcomer: Answering, questions: OpenQuestions, config: EngineConfig, profile: LatencyProfile
+    newcomer: Answering,
+    questions: OpenQuestions,
+    config: EngineConfig,
+    profile: LatencyProfile,
+    ingest_ms: float,
 ) -> int:
-    """How many tokens of its answer will come in time, before it is among the open ones."""
+    """How many tokens of its answer will come in time, before it is among the open ones. As many may come after it as
+    are answered at once, so each step is thought to be shared by all of them, and the camera is let in between: a
+    keyframe takes `ingest_ms`."""
     queue_ms = questions.queue_ms(newcomer, profile)
     tokens = foretold_tokens(
-        newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, together(questions, config), profile
+        newcomer.remaining_ms(),
+        queue_ms + INGESTED * ingest_ms,
+        newcomer.waiting_tokens,
+        config.max_queries,
+        profile,
     )
     return min(tokens, newcomer.ticket.query.max_tokens)
 
