@@ -25,24 +25,22 @@ def columns(times_ns: Sequence[int], periods_s: Sequence[float]) -> NDArray[np.f
     turns = np.array([[time % period / period for period in periods_ns] for time in times_ns])
     phases = 2 * np.pi * turns.reshape(len(times_ns), len(periods_ns))
     told = STRENGTH * np.stack([np.cos(phases), np.sin(phases)], axis=-1)
-    return told.reshape(len(times_ns), -1).astype(np.float32)
+    return told.reshape(len(times_ns), 2 * len(periods_ns)).astype(np.float32)
 
 
 def without_time(rows: NDArray[np.float32], periods_s: Sequence[float]) -> NDArray[np.float32]:
     """rows (tokens, width) with nothing in the columns that tell the time."""
-    if not periods_s:
-        return rows
-    told = 2 * len(periods_s)
-    timeless: NDArray[np.float32] = rows.copy()
-    timeless[:, -told:] = 0.0
-    return timeless
+    return _ending_in(rows, np.zeros(2 * len(periods_s), np.float32))
 
 
 def with_time(rows: NDArray[np.float32], time_ns: int, periods_s: Sequence[float]) -> NDArray[np.float32]:
     """rows (tokens, width) with their last columns telling the time instead; no periods: as they are."""
-    if not periods_s:
+    return _ending_in(rows, columns([time_ns], periods_s)[0])
+
+
+def _ending_in(rows: NDArray[np.float32], told: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not len(told):
         return rows
-    told = columns([time_ns], periods_s)[0]
-    timed: NDArray[np.float32] = rows.copy()
-    timed[:, -len(told) :] = told
-    return timed
+    ended: NDArray[np.float32] = rows.copy()
+    ended[:, -len(told) :] = told
+    return ended

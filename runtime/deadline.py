@@ -59,11 +59,11 @@ def foretold_tokens(
 ) -> int:
     """How many tokens of an answer come in the `remaining_ms` of a question behind `queue_ms` of other work, with so
     many in each decode step. It is the least that is promised: others leave, and steps get shorter."""
-    first_ms = queue_ms + profile.prefill_ms(prompt_tokens) + profile.margin_ms
-    if first_ms > remaining_ms:
+    first = admit(remaining_ms, queue_ms, prompt_tokens, profile)
+    if not first.admitted:
         return 0
     step_ms = profile.native_ms(0, together)
-    more = (remaining_ms - first_ms) / step_ms if step_ms > 0 else math.inf
+    more = (remaining_ms - first.predicted_ms) / step_ms if step_ms > 0 else math.inf
     return 1 + int(min(more, MAX_ANSWER_TOKENS))
 
 

@@ -114,11 +114,11 @@ class Scheduler:
             self._config.budget_tokens if ticket.moment_ns is None else gop_tokens(self._spec) + TEXT_TOKENS
         )
         answering = Answering(ticket, camera, prompt.tokens, self._clock, recalled)
-        refused = refusal(answering, self._questions, self._config, self._profile)
+        queue_ms = self._questions.queue_ms(answering, self._profile)
+        refused = refusal(answering, queue_ms, self._questions, self._config, self._profile)
         if refused is None:
-            answering.foretold_tokens = foretold(
-                answering, self._questions, self._config, self._profile, self._ingest_ms()
-            )
+            ingest_ms = self._ingest_ms()
+            answering.foretold_tokens = foretold(answering, queue_ms, self._config, self._profile, ingest_ms)
             self._questions.add(answering)
             return None
         if refused.believed:

@@ -1,9 +1,9 @@
 """How much of a camera is taken in, when the device has not the time for all of it. Pure: costs in, a tier out.
 
 First windows get longer, so that there are fewer of them and fewer keyframes between; then nothing but keyframes is
-left (pocket's answers: 79 % right in full, 73 and 70 with longer windows, 35 with keyframes only). What each tier would
-cost is foretold from what a keyframe and a window cost now, so that the right one is chosen at once. Down at the first
-sign, up one tier at a time and only where that leaves room: never to and fro.
+left (pocket's answers, before its fourth training: 79 % right in full, 73 and 70 with longer windows, 35 with keyframes
+only). What each tier would cost is foretold from what a keyframe and a window cost now, so that the right one is chosen
+at once. Down at the first sign, up one tier at a time and only where that leaves room: never to and fro.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ class Batcher:
             torch.tensor([padded(row.labels, IGNORE) for row in rows]),
             keyframes,
             windows,
-            _cells(rows, 0, layout.keyframe_tokens),
-            _cells(rows, 1, layout.window_tokens),
+            _cells(rows, 0),
+            _cells(rows, 1),
             _times(rows, 0, layout),
             _times(rows, 1, layout),
             [lesson.family for row in rows for lesson in row.lessons],
@@ -156,13 +156,13 @@ def _times(rows: list[Row], kind: int, layout: TokenLayout) -> Tensor:
     return torch.from_numpy(columns(times_ns, layout.time_periods_s))
 
 
-def _cells(rows: list[Row], kind: int, count: int) -> Tensor:
-    """(N * count, 2) int64: row and column of each token of all items of a kind."""
-    places = [
-        (number, column + i)
+def _cells(rows: list[Row], kind: int) -> Tensor:
+    """(N * tokens, 2) int64: row and column of each token of all items of a kind."""
+    cells = [
+        (number, column)
         for number, row in enumerate(rows)
-        for item_kind, column in zip(row.kinds, row.places, strict=True)
+        for item, item_kind in enumerate(row.kinds)
         if item_kind == kind
-        for i in range(count)
+        for column in row.columns(item)
     ]
-    return torch.tensor(places, dtype=torch.int64).reshape(-1, 2)
+    return torch.tensor(cells, dtype=torch.int64).reshape(-1, 2)

@@ -76,15 +76,11 @@ def patch_facts(shard: Shard, clip: int, item: int, patches: int, symmetry: Symm
     """Of the keyframe that is this item of its clip."""
     colours, shapes = (np.zeros((patches, patches), np.int64) for _ in range(2))
     middles = np.zeros((patches, patches), bool)
-    side = _side(shard, clip)
-    for thing, (x, y, radius, _, _, visible) in enumerate(shard.places(clip)[item].astype(np.float32)):
-        if visible < SEEN:
-            continue
-        x, y = symmetry.points(np.array([x, y]))
-        reach = radius * (side[::-1] if symmetry.transpose else side)
-        under = covered((x, y), reach, patches)
-        colours[under], shapes[under] = look(shard, clip, thing)
-        middles[middle((x, y), patches)] = True
+    for thing in np.flatnonzero(shard.places(clip)[item, :, 5] >= SEEN):
+        centre, reach = _lies(shard, clip, item, int(thing), symmetry)
+        under = covered(centre, reach, patches)
+        colours[under], shapes[under] = look(shard, clip, int(thing))
+        middles[middle(centre, patches)] = True
     return PatchFacts(colours.ravel(), shapes.ravel(), middles.ravel())
 
 
@@ -93,12 +89,18 @@ def thing_patches(
 ) -> np.ndarray:
     """(P*P,) bool: the patches that these things of a clip lie on in one of its keyframes."""
     on = np.zeros((patches, patches), bool)
-    side = _side(shard, clip)
-    for x, y, radius, *_ in shard.places(clip)[item][things].astype(np.float32):
-        on |= covered(
-            symmetry.points(np.array([x, y])), radius * (side[::-1] if symmetry.transpose else side), patches
-        )
+    for thing in things:
+        on |= covered(*_lies(shard, clip, item, int(thing), symmetry), patches)
     return on.ravel()
+
+
+def _lies(
+    shard: Shard, clip: int, item: int, thing: int, symmetry: Symmetry
+) -> tuple[np.ndarray, np.ndarray]:
+    """A thing's centre and its reach, as `covered` wants them."""
+    x, y, radius = shard.places(clip)[item, thing, :3].astype(np.float32)
+    side = _side(shard, clip)
+    return symmetry.points(np.array([x, y])), radius * (side[::-1] if symmetry.transpose else side)
 
 
 def covered(centre: Sequence[float], reach: Sequence[float], patches: int) -> np.ndarray:

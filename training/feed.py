@@ -56,19 +56,22 @@ def batches(
 
     def fill() -> None:
         rng = np.random.default_rng(seed)
-        opened: dict[Path, Shard] = {}
+        opened: set[Path] = set()
+        everything: list[tuple[Shard, int]] = []
+        eventful: list[tuple[Shard, int]] = []
         while not stop.is_set():
-            for path in sorted(data.glob("train-??????")):
-                if path not in opened:
-                    opened[path] = open_shard(path)
-            everything = [(shard, clip) for shard in opened.values() for clip in range(shard.clips)]
-            eventful = [each for shard in opened.values() for each in _eventful(shard)] or everything
+            for path in sorted(set(data.glob("train-??????")) - opened):
+                shard = open_shard(path)
+                opened.add(path)
+                everything += [(shard, clip) for clip in range(shard.clips)]
+                eventful += _eventful(shard)
             for span in rng.choice(
                 [share.span for share in shares], 10, p=[share.of_batches for share in shares]
             ):
                 rows = max(round(size * shares[0].span.tokens / span.tokens), 1)
                 chosen = (
-                    eventful if rng.random() < EVENTFUL_SHARE else everything for _ in range(rows * POOL)
+                    eventful if eventful and rng.random() < EVENTFUL_SHARE else everything
+                    for _ in range(rows * POOL)
                 )
                 pool = [clips[rng.integers(len(clips))] for clips in chosen]
                 pool.sort(key=_length)

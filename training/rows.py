@@ -81,6 +81,10 @@ class Row:
     lessons: list[Lesson] = field(default_factory=list)  # of the questions, in order
     answers: list[int] = field(default_factory=list)  # column of each one's first answer token
 
+    def columns(self, number: int) -> range:
+        """Of one item's tokens."""
+        return range(self.places[number], self.places[number] + self.lengths[number])
+
     def extend(self, ids: list[int], position: int, owner: int = 0, fork_at: int = 0, told: int = 0) -> None:
         """Append tokens from this position on; the last `told` of them are to be learned."""
         self.ids += ids
@@ -127,7 +131,7 @@ class Rows:
             row.places.append(len(row.ids))
             row.lengths.append(self._tokens(int(kinds[item])))
             row.times_s.append(times_s[order])
-            row.extend([0] * self._tokens(int(kinds[item])), position)
+            row.extend([0] * row.lengths[-1], position)
             ends[item] = len(row.ids), row.positions[-1] + 1
         asked = [each for each in lessons if each.item in ends and each.needs >= begin]
         for owner, lesson in enumerate(self._chosen(asked, rng), start=1):
@@ -142,11 +146,7 @@ class Rows:
         self, shard: Shard, clip: int, items: list[int], rng: np.random.Generator, *, gap: bool
     ) -> list[float]:
         """Of the pictures that end these items. A stream may have begun at any time."""
-        begun = (
-            rng.uniform(0, max(self._layout.time_periods_s))
-            if self._train and self._layout.time_periods_s
-            else 0.0
-        )
+        begun = rng.uniform(0, max(self._layout.time_periods_s, default=0.0)) if self._train else 0.0
         times = [begun + shard.shown_s(clip, item) for item in items]
         if gap:
             times[0] -= rng.uniform(0, MAX_AWAY_S)

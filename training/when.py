@@ -45,27 +45,22 @@ class Moment(NamedTuple):
 NOTHING = Moment()
 
 
-def moment(row: Row, shard: Shard, lesson: Lesson, turn: int, first_shown: tuple[int, ...]) -> Moment:
-    """`turn`: the window in which its thing began or ceased to move, counted among the row's; `first_shown`: columns of
-    the patches that first show what appeared."""
+def moment(row: Row, shard: Shard, lesson: Lesson, turned_at: int, first_shown: tuple[int, ...]) -> Moment:
+    """`turned_at`: the window in which its thing began or ceased to move, counted among the row's; `first_shown`:
+    columns of the patches that first show what appeared."""
     seen = [number for number, item in enumerate(row.items) if item <= lesson.item]
     if lesson.family == CHANGED:
         return Moment(cuts=_cuts(row, shard, seen))
     if lesson.family not in TIMED:
         return NOTHING
     windows = [number for number in seen if row.kinds[number] == WINDOW]
-    number, told_by = (windows[turn] if turn >= 0 else -1), ()
+    number, told_by = (windows[turned_at] if turned_at >= 0 else -1), ()
     if lesson.family == ARRIVED:
         number, told_by = arrival(row, shard, lesson), first_shown
-    elif lesson.family in ENDED and 0 <= turn < len(windows) - 1:
-        told_by = (row.places[windows[turn + 1]] + TELLS_STOPS,)
+    elif lesson.family in ENDED and 0 <= turned_at < len(windows) - 1:
+        told_by = (row.places[windows[turned_at + 1]] + TELLS_STOPS,)
     at_s = row.times_s[number] if number >= 0 and lesson.family != TWO else math.nan
-    return Moment(told_by, tuple(columns(row, seen[-1])), row.times_s[seen[-1]] - at_s)
-
-
-def columns(row: Row, number: int) -> range:
-    """Of the row, those of one item's tokens."""
-    return range(row.places[number], row.places[number] + row.lengths[number])
+    return Moment(told_by, tuple(row.columns(seen[-1])), row.times_s[seen[-1]] - at_s)
 
 
 def turn(row: Row, shard: Shard, lesson: Lesson, thing: int) -> int:
@@ -126,7 +121,7 @@ def arrivals(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[t
         new = np.zeros(patches * patches, bool)
         if came.any():
             new = thing_patches(shard, row.clip, row.items[number], np.flatnonzero(came), patches, symmetry)
-        told += list(zip(columns(row, number), new.tolist(), strict=True))
+        told += list(zip(row.columns(number), new.tolist(), strict=True))
     return told
 
 

@@ -31,11 +31,14 @@ class Refusal:
 
 
 def refusal(
-    newcomer: Answering, questions: OpenQuestions, config: EngineConfig, profile: LatencyProfile
+    newcomer: Answering,
+    queue_ms: float,
+    questions: OpenQuestions,
+    config: EngineConfig,
+    profile: LatencyProfile,
 ) -> Refusal | None:
     """The refusal of a question that too many are before, that is too long, or that would come too late."""
     standing, most_tokens = newcomer.ticket.standing, questions.places.cells
-    queue_ms = questions.queue_ms(newcomer, profile)
     places = config.max_queries + (0 if standing else config.max_waiting)
     if questions.rivals(newcomer) >= places:
         return Refusal(f"{len(questions)} questions wait already: ask again later.", max(1.0, queue_ms))
@@ -48,35 +51,22 @@ def refusal(
     decode_ms = 0.0
     if newcomer.ticket.query.on_deadline == REFUSE:
         steps = profile.expected_tokens(newcomer.ticket.query.max_tokens) - 1
-        decode_ms = steps * profile.native_ms(0, together(questions, config))
+        together = min(len(questions) + 1, config.max_queries)  # while nobody else comes
+        decode_ms = steps * profile.native_ms(0, together)
     found = admit(newcomer.remaining_ms(), queue_ms, newcomer.waiting_tokens, profile, decode_ms)
     return None if found.admitted else Refusal(found.reason, found.retry_after_ms, believed=True)
 
 
 def foretold(
-    newcomer: Answering,
-    questions: OpenQuestions,
-    config: EngineConfig,
-    profile: LatencyProfile,
-    ingest_ms: float,
+    newcomer: Answering, queue_ms: float, config: EngineConfig, profile: LatencyProfile, ingest_ms: float
 ) -> int:
-    """How many tokens of its answer will come in time, before it is among the open ones. As many may come after it as
-    are answered at once, so each step is thought to be shared by all of them, and the camera is let in between: a
-    keyframe takes `ingest_ms`."""
-    queue_ms = questions.queue_ms(newcomer, profile)
+    """How many tokens of its answer will come in time. As many may come after it as are answered at once, so each step
+    is thought to be shared by all of them, and the camera is let in between: a keyframe takes `ingest_ms`."""
+    behind_ms = queue_ms + INGESTED * ingest_ms
     tokens = foretold_tokens(
-        newcomer.remaining_ms(),
-        queue_ms + INGESTED * ingest_ms,
-        newcomer.waiting_tokens,
-        config.max_queries,
-        profile,
+        newcomer.remaining_ms(), behind_ms, newcomer.waiting_tokens, config.max_queries, profile
     )
     return min(tokens, newcomer.ticket.query.max_tokens)
-
-
-def together(questions: OpenQuestions, config: EngineConfig) -> int:
-    """How many share its decode steps, itself among them, while nobody else comes."""
-    return min(len(questions) + 1, config.max_queries)
 
 
 def camera_of(query: Query, watched: Mapping[str, Watcher]) -> Watcher | None:

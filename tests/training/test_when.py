@@ -19,7 +19,6 @@ from magno.training.shards import Lesson, Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
 from magno.training.when import KEYFRAME, NOBODY, WINDOW, arrivals, moving_windows, stops
-from magno.training.when import columns as columns_of
 
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
@@ -59,7 +58,7 @@ def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, 
         assert when.newest == tuple(range(row.places[last], row.places[last] + TOKENS[row.kinds[last]]))
         assert (pointer.turn >= 0) == (family == "since_stopped")
         kinds = {
-            kind for number, kind in enumerate(row.kinds) if set(columns_of(row, number)) & set(when.told_by)
+            kind for number, kind in enumerate(row.kinds) if set(row.columns(number)) & set(when.told_by)
         }
         assert kinds == ({WINDOW} if family == "since_stopped" else {KEYFRAME})
         assert max(when.told_by) < row.fork_at[pointer.column]
