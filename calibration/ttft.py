@@ -4,7 +4,8 @@ paper's way: see at_query).
 Both see the same pictures of the same clip through the same encoders and the same llama.cpp; so does a third, which
 knows no codec data and prefills 64 pictures of the past, each whole (the paper's baseline). The time that decoding
 takes is left out of the other ways, and all are warm when they are asked. They are asked in turn, as often as told;
-of a long video less often, since to prefill all of it takes its time: 512 s are 21,000 tokens of pocket.
+of a long video less often, since to prefill all of it takes its time: 512 s are 21,000 tokens of pocket. Where even
+once would take too long, ours can be asked alone (--alone-at).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +60,16 @@ class Row:
     at_s: float
     repeats: int
     streaming_ms: float
-    at_query_ms: float
-    ratio: float
-    dense_ms: float  # 64 whole pictures prefilled when asked
-    dense_ratio: float
     streaming_text: str
-    at_query_text: str
     streaming_tokens: int  # in the cache that the question forked
-    at_query_tokens: int
-    dense_tokens: int
+    # Of the other ways; None where ours was asked alone.
+    at_query_ms: float | None = None
+    ratio: float | None = None
+    at_query_text: str | None = None
+    at_query_tokens: int | None = None
+    dense_ms: float | None = None  # 64 whole pictures prefilled when asked
+    dense_ratio: float | None = None
+    dense_tokens: int | None = None
 
 
 def prefill_at_query(bundle: Path, clip: str, at_s: float | None, question: str, repeats: int = 1) -> AtQuery:
@@ -114,43 +116,70 @@ def compare(
     The fastest of each is taken: work beside it on the machine slows the other ways more, with its many steps
     that wait for every thread, and a median would make ours look better than it is.
     """
-    if repeats < 1:
-        raise BenchError(f"A bench wants 1 repeat or more, found {repeats}.")
-    if not 0 <= patience_s <= MAX_PATIENCE_S:  # false for NaN too
-        raise BenchError(f"The patience wants 0 to {MAX_PATIENCE_S:.0f} s, found {patience_s}.")
+    _check(repeats, patience_s)
     after = f"after {at_s:g} s of video"
     with (
-        Engine.open(EngineConfig(bundle=str(bundle))) as engine,
+        _watched(bundle, clip, at_s, say) as engine,
         paper_way(bundle, clip, at_s, lambda words: say(f"{after}: {words}")) as ask_at_query,
     ):
-        engine.watch(CAMERA, clip, pace="fast", until_s=at_s, loop=True)
-        while not engine.wait_ended(CAMERA, LOOK_S):
-            say(f"{after}: watching, {engine.status()[CAMERA].pictures_received} pictures")
-        _ask(engine, question)  # warm
         clock, rounds = WallClock(), list[tuple[Answer, AtQuery, AtQuery]]()
         until_ns = clock.now_ns() + int(patience_s * NS_PER_S)
         while not rounds or (len(rounds) < repeats and clock.now_ns() < until_ns):
             say(f"{after}: asking each way, {len(rounds) + 1} of {repeats} times at most")
             others = ask_at_query(question, False), ask_at_query(question, True)
             rounds.append((_ask(engine, question), *others))
-    streaming_ms = min(answer.ttft_ms for answer, _, _ in rounds if answer.ttft_ms)
+    row = _row(at_s, [answer for answer, _, _ in rounds])
     at_query_ms = min(other.ttft_ms for _, other, _ in rounds)
     dense_ms = min(other.ttft_ms for _, _, other in rounds)
-    ours, theirs, whole = rounds[-1]
-    return Row(
-        at_s,
-        len(rounds),
-        streaming_ms,
-        at_query_ms,
-        at_query_ms / streaming_ms,
-        dense_ms,
-        dense_ms / streaming_ms,
-        ours.text,
-        theirs.text,
-        ours.cached_tokens,
-        theirs.tokens,
-        whole.tokens,
+    _, theirs, whole = rounds[-1]
+    return replace(
+        row,
+        at_query_ms=at_query_ms,
+        ratio=at_query_ms / row.streaming_ms,
+        at_query_text=theirs.text,
+        at_query_tokens=theirs.tokens,
+        dense_ms=dense_ms,
+        dense_ratio=dense_ms / row.streaming_ms,
+        dense_tokens=whole.tokens,
     )
+
+
+def alone(
+    bundle: Path,
+    clip: str,
+    at_s: float,
+    question: str,
+    repeats: int,
+    say: Callable[[str], None] = lambda words: None,
+) -> Row:
+    """Ask at one moment our way alone. Raises MagnoError."""
+    _check(repeats, PATIENCE_S)
+    with _watched(bundle, clip, at_s, say) as engine:
+        return _row(at_s, [_ask(engine, question) for _ in range(repeats)])
+
+
+def _check(repeats: int, patience_s: float) -> None:
+    if repeats < 1:
+        raise BenchError(f"A bench wants 1 repeat or more, found {repeats}.")
+    if not 0 <= patience_s <= MAX_PATIENCE_S:  # false for NaN too
+        raise BenchError(f"The patience wants 0 to {MAX_PATIENCE_S:.0f} s, found {patience_s}.")
+
+
+@contextmanager
+def _watched(bundle: Path, clip: str, at_s: float, say: Callable[[str], None]) -> Iterator[Engine]:
+    """An engine that has seen all of the video, and answered once."""
+    with Engine.open(EngineConfig(bundle=str(bundle))) as engine:
+        engine.watch(CAMERA, clip, pace="fast", until_s=at_s, loop=True)
+        while not engine.wait_ended(CAMERA, LOOK_S):
+            pictures = engine.status()[CAMERA].pictures_received
+            say(f"after {at_s:g} s of video: watching, {pictures} pictures")
+        _ask(engine, QUESTION)
+        yield engine
+
+
+def _row(at_s: float, answers: list[Answer]) -> Row:
+    fastest = min(answer.ttft_ms for answer in answers if answer.ttft_ms)
+    return Row(at_s, len(answers), fastest, answers[-1].text, answers[-1].cached_tokens)
 
 
 def _ask(engine: Engine, question: str) -> Answer:
@@ -193,6 +222,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", type=float, nargs="+", default=[4.0, 8.0, 16.0, 30.0], metavar="SECONDS", help=at
     )
+    parser.add_argument(
+        "--alone-at",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="SECONDS",
+        help="and then of these our way alone, where prefilling all of it would take too long",
+    )
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="at most; default: %(default)s")
     parser.add_argument(
         "--patience",
@@ -209,6 +246,8 @@ def measure(args: argparse.Namespace, say: Callable[[str], None]) -> dict[str, o
     for at_s in args.at:
         row = compare(args.bundle, args.clip, at_s, args.question, args.repeats, args.patience, say)
         rows.append(asdict(row))
+    for at_s in args.alone_at:
+        rows.append(asdict(alone(args.bundle, args.clip, at_s, args.question, args.repeats, say)))
     return {"repeats": args.repeats, "rows": rows}
 
 
@@ -236,12 +275,16 @@ def report(figures: dict[str, Any]) -> Table:
             f"{row['at_s']:g} s",
             str(row["repeats"]),
             f"{row['streaming_ms']:.1f} ms",
-            f"{row['at_query_ms']:.1f} ms",
-            f"{row['ratio']:.1f}x",
-            f"{row['dense_ms']:.1f} ms",
-            f"{row['dense_ratio']:.1f}x",
+            _or_nothing("{:.1f} ms", row["at_query_ms"]),
+            _or_nothing("{:.1f}x", row["ratio"]),
+            _or_nothing("{:.1f} ms", row["dense_ms"]),
+            _or_nothing("{:.1f}x", row["dense_ratio"]),
             str(row["streaming_tokens"]),
-            str(row["at_query_tokens"]),
-            f"{row['streaming_text']} / {row['at_query_text']}",
+            _or_nothing("{}", row["at_query_tokens"]),
+            " / ".join(text for text in (row["streaming_text"], row["at_query_text"]) if text is not None),
         )
     return table
+
+
+def _or_nothing(form: str, value: float | None) -> str:
+    return "" if value is None else form.format(value)

@@ -32,11 +32,13 @@ def test_the_bench_prints_one_json_line_last(
     tiny_bundle: Path, clips: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["bench", "ttft", "--bundle", str(tiny_bundle), "--clip", str(clips / "car-detection.mp4")]
-    assert main([*words, "--at", "2", "--repeats", "5", "--patience", "0"]) == 0
+    assert main([*words, "--at", "2", "--alone-at", "3", "--repeats", "5", "--patience", "0"]) == 0
     printed = capsys.readouterr().out.splitlines()
     result = json.loads(printed[-1])
     assert "ratio" in "".join(printed[:-1])
     assert result["rows"][0]["at_s"] == 2.0 and result["rows"][0]["repeats"] == 1
+    ours = result["rows"][1]  # asked alone
+    assert ours["at_s"] == 3.0 and ours["repeats"] == 5 and ours["streaming_ms"] > 0 and ours["ratio"] is None
     assert result["device"]["versions"]["llama-cpp-python"]
 
 
