@@ -59,7 +59,10 @@ class MagnoClient:
         self.target = "/" + node.strip("/")
         self._context = Context()
         rclpy.init(context=self._context)
-        self._node = Node("magno_client", context=self._context, start_parameter_services=False)
+        # Without /rosout: rclpy warns at each further client of a process that it has a publisher of that name already.
+        self._node = Node(
+            "magno_client", context=self._context, start_parameter_services=False, enable_rosout=False
+        )
         # Each answer to any client comes to all, and costs an executor a millisecond: the taker passes over it.
         self._taker = Taker(self._node, lambda fault: self._node.get_logger().error(repr(fault)))
         self._query = self._node.create_client(
