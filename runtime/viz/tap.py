@@ -110,8 +110,8 @@ def told_of_answer(question: str, answer: Answer, at_ns: int) -> list[Item]:
 
 
 def _encoded(pts_ns: int, facts: Mapping[str, Fact]) -> list[Item]:
-    what = f"{facts['kind']}, GOP {facts['gop']}, {facts['pictures']} pictures"
-    items: list[Item] = [Note(pts_ns, "stream", what)]
+    pictures = f", {facts['pictures']} pictures" if facts["kind"] == "window" else ""
+    items: list[Item] = [Note(pts_ns, "stream", f"{facts['kind']}, GOP {facts['gop']}{pictures}")]
     if facts.get("cut"):
         items.append(Note(pts_ns, "stream", "cut: another scene", Level.WARN))
     return items

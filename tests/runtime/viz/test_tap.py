@@ -18,8 +18,9 @@ INGESTED: dict[str, Fact] = {"kind": "window", "pts_ns": 9, "tokens": 8, "cached
     [
         ("read", {"pts_ns": 7, "sequence": 1}, []),
         ("window", {"items": 1}, []),
-        ("encode", {**ENCODED, "cut": False}, ["keyframe, GOP 3, 1 pictures"]),
-        ("encode", {**ENCODED, "cut": True}, ["keyframe, GOP 3, 1 pictures", "cut: another scene"]),
+        ("encode", {**ENCODED, "kind": "window", "pictures": 8}, ["window, GOP 3, 8 pictures"]),
+        ("encode", {**ENCODED, "cut": False}, ["keyframe, GOP 3"]),
+        ("encode", {**ENCODED, "cut": True}, ["keyframe, GOP 3", "cut: another scene"]),
         ("drop", {"pts_ns": 7}, ["dropped: the language model is behind"]),
         ("ingest", {**INGESTED, "evicted_tokens": 0, "evicted_gops": 0}, []),
         ("ingest", {**INGESTED, "evicted_tokens": 97, "evicted_gops": 1}, ["evicted: 97 tokens of 1 GOPs"]),
