@@ -108,6 +108,8 @@ class MagnoClient:
             self._executor.spin()
 
     def close(self) -> None:
+        """Over Fast DDS from PyPI's wheels it may never return where other participants end at the same moment
+        (eProsima/Fast-DDS#6513): a process with many clients does better to exit without closing them."""
         self._taker.close()
         self._executor.shutdown(timeout_sec=1.0)
         self._thread.join(1.0)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from magno_ros.prompt import run_promptly
+
 STOP_S = 5.0
 
 Errand = Callable[[], object]
@@ -18,8 +20,11 @@ Errand = Callable[[], object]
 class Errands:
     """Begins at once. An errand's exception is told to `on_fault`, on this thread, and harms no other errand."""
 
-    def __init__(self, name: str, on_fault: Callable[[BaseException], None]) -> None:
-        self._on_fault = on_fault
+    def __init__(
+        self, name: str, on_fault: Callable[[BaseException], None], *, is_prompt: bool = False
+    ) -> None:
+        """`is_prompt`: on a thread that runs before those that compute (prompt.py)."""
+        self._on_fault, self._is_prompt = on_fault, is_prompt
         self._soon: SimpleQueue[Errand | None] = SimpleQueue()
         self._later: list[tuple[float, int, Errand]] = []  # a heap by the time of each
         self._lock = threading.Lock()  # of the heap
@@ -46,6 +51,8 @@ class Errands:
         self._thread.join(STOP_S)
 
     def _run(self) -> None:
+        if self._is_prompt:
+            run_promptly()
         while (errand := self._next()) is not None:
             try:
                 errand()

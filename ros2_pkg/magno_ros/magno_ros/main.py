@@ -16,6 +16,9 @@ from magno_ros.node import MagnoNode
 
 THREADS = 4  # lifecycle, parameters, status, and one to spare
 EXECUTOR_STOP_S = 2.0
+# Fast DDS as PyPI's wheels have it can spin for ever while a participant ends as others come and go
+# (eProsima/Fast-DDS#6513). rclpy holds the interpreter meanwhile, so that the system alone can end the process.
+EXIT_S = 8
 # How long a thread may keep the interpreter from the others: Python's 5 ms are half of what a refusal may take, and the
 # engine's thread comes back from native code to wait for its turn several times a token.
 TURN_S = 0.0005
@@ -43,6 +46,8 @@ def main(args: list[str] | None = None) -> int:
     node.close_engine()  # first: it gives waiting questions their outcome
     executor.shutdown(timeout_sec=EXECUTOR_STOP_S)
     spinner.join(EXECUTOR_STOP_S)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(EXIT_S)
     node.destroy_node()
     rclpy.try_shutdown()
     return 0 if asked.is_set() else 1

@@ -35,6 +35,7 @@ from magno_ros.parameters import (
     declare_parameters,
     read_parameters,
 )
+from magno_ros.prompt import settle
 from magno_ros.qos import STATUS_QOS
 from magno_ros.questions import Questions
 from magno_ros.standing import StandingQuestions
@@ -82,7 +83,7 @@ class MagnoNode(LifecycleNode):
         self._timer = self.create_timer(
             self._live.status_period_s, self._publish_status, callback_group=MutuallyExclusiveCallbackGroup()
         )
-        self._taker = Taker(self, self._complain)
+        self._taker = Taker(self, self._complain, is_prompt=True)
         self._questions = Questions(
             self, self._taker, self._engine_or_reason, self._is_stamped, lambda: self._live
         )
@@ -99,6 +100,7 @@ class MagnoNode(LifecycleNode):
         with self._lock:
             self._engine, self._cameras = engine, config.cameras
         self._change(config.live)
+        settle()
         self.get_logger().info(f"Configured with the bundle {config.engine.bundle}.")
         return super().on_configure(state)
 
@@ -151,6 +153,8 @@ class MagnoNode(LifecycleNode):
             self._topics.popitem()[1].close()
         if engine is not None:
             engine.close()
+            del engine
+            settle()
 
     def destroy_node(self) -> None:
         self.close_engine()

@@ -58,7 +58,7 @@ class Questions:
         self._node, self._taker, self._stamped, self._live = node, taker, stamped, live
         self._engine_or_reason = engine_or_reason
         self._free = threading.BoundedSemaphore(QUESTIONS_AT_ONCE)
-        self._errands = Errands("magno-answers", self._complain)
+        self._errands = Errands("magno-answers", self._complain, is_prompt=True)
         self._refused_s: deque[float] = deque()
         self._doomed = Doomed()
         self._service = node.create_service(

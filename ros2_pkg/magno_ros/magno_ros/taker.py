@@ -20,6 +20,8 @@ from rclpy.node import Node
 from rclpy.service import Service
 from rclpy.subscription import Subscription
 
+from magno_ros.prompt import run_promptly
+
 AT_ONCE = 32  # of one source, so that the others have their turn, too
 FOR_EVER_NS = -1
 STOP_S, AGAIN_S = 5.0, 0.1
@@ -55,8 +57,11 @@ class Source(Protocol):
 class Taker:
     """Begins with `start`. A source's exception is told to `on_fault`, on the taker's thread, and harms no other."""
 
-    def __init__(self, node: Node, on_fault: Callable[[BaseException], None]) -> None:
-        self._node, self._on_fault = node, on_fault
+    def __init__(
+        self, node: Node, on_fault: Callable[[BaseException], None], *, is_prompt: bool = False
+    ) -> None:
+        """`is_prompt`: on a thread that runs before those that compute (prompt.py)."""
+        self._node, self._on_fault, self._is_prompt = node, on_fault, is_prompt
         self.group = TakenElsewhere()  # for all that is given to `add`
         self._changed = node.create_guard_condition(lambda: None, callback_group=self.group)
         self._sources: tuple[Source, ...] = ()
@@ -86,6 +91,8 @@ class Taker:
             self._thread.join(STOP_S)
 
     def _run(self) -> None:
+        if self._is_prompt:
+            run_promptly()
         while not self._over:
             try:
                 self._take_of(self._sources)
