@@ -117,15 +117,15 @@ def compare(
     that wait for every thread, and a median would make ours look better than it is.
     """
     _check(repeats, patience_s)
-    after = f"after {at_s:g} s of video"
+    tell = _after(at_s, say)
     with (
-        _watched(bundle, clip, at_s, say) as engine,
-        paper_way(bundle, clip, at_s, lambda words: say(f"{after}: {words}")) as ask_at_query,
+        _watched(bundle, clip, at_s, question, tell) as engine,
+        paper_way(bundle, clip, at_s, tell) as ask_at_query,
     ):
         clock, rounds = WallClock(), list[tuple[Answer, AtQuery, AtQuery]]()
         until_ns = clock.now_ns() + int(patience_s * NS_PER_S)
         while not rounds or (len(rounds) < repeats and clock.now_ns() < until_ns):
-            say(f"{after}: asking each way, {len(rounds) + 1} of {repeats} times at most")
+            tell(f"asking each way, {len(rounds) + 1} of {repeats} times at most")
             others = ask_at_query(question, False), ask_at_query(question, True)
             rounds.append((_ask(engine, question), *others))
     row = _row(at_s, [answer for answer, _, _ in rounds])
@@ -153,27 +153,32 @@ def alone(
     say: Callable[[str], None] = lambda words: None,
 ) -> Row:
     """Ask at one moment our way alone. Raises MagnoError."""
-    _check(repeats, PATIENCE_S)
-    with _watched(bundle, clip, at_s, say) as engine:
+    _check(repeats)
+    with _watched(bundle, clip, at_s, question, _after(at_s, say)) as engine:
         return _row(at_s, [_ask(engine, question) for _ in range(repeats)])
 
 
-def _check(repeats: int, patience_s: float) -> None:
+def _check(repeats: int, patience_s: float = 0.0) -> None:
     if repeats < 1:
         raise BenchError(f"A bench wants 1 repeat or more, found {repeats}.")
     if not 0 <= patience_s <= MAX_PATIENCE_S:  # false for NaN too
         raise BenchError(f"The patience wants 0 to {MAX_PATIENCE_S:.0f} s, found {patience_s}.")
 
 
+def _after(at_s: float, say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda words: say(f"after {at_s:g} s of video: {words}")
+
+
 @contextmanager
-def _watched(bundle: Path, clip: str, at_s: float, say: Callable[[str], None]) -> Iterator[Engine]:
-    """An engine that has seen all of the video, and answered once."""
+def _watched(
+    bundle: Path, clip: str, at_s: float, question: str, tell: Callable[[str], None]
+) -> Iterator[Engine]:
+    """An engine that has seen all of the video, and is warm: it was asked once."""
     with Engine.open(EngineConfig(bundle=str(bundle))) as engine:
         engine.watch(CAMERA, clip, pace="fast", until_s=at_s, loop=True)
         while not engine.wait_ended(CAMERA, LOOK_S):
-            pictures = engine.status()[CAMERA].pictures_received
-            say(f"after {at_s:g} s of video: watching, {pictures} pictures")
-        _ask(engine, QUESTION)
+            tell(f"watching, {engine.status()[CAMERA].pictures_received} pictures")
+        _ask(engine, question)
         yield engine
 
 

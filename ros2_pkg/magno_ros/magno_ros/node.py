@@ -132,6 +132,7 @@ class MagnoNode(LifecycleNode):
     @told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.close_engine()
+        settle()
         return super().on_cleanup(state)
 
     @told
@@ -142,6 +143,7 @@ class MagnoNode(LifecycleNode):
     @told
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.close_engine()
+        settle()
         return super().on_error(state)
 
     def close_engine(self) -> None:
@@ -153,8 +155,6 @@ class MagnoNode(LifecycleNode):
             self._topics.popitem()[1].close()
         if engine is not None:
             engine.close()
-            del engine
-            settle()
 
     def destroy_node(self) -> None:
         self.close_engine()
