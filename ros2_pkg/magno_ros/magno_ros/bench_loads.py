@@ -29,15 +29,12 @@ def soak(target: str, count: int, seconds: float, begin: Callable[[], None]) -> 
 def _load(
     caller: Caller, begin: Callable[[], None], load: Callable[..., None], *words: float
 ) -> dict[str, Any]:
-    try:
-        if not caller.meet():
-            return {}
-        begin()
-        load(caller, *words)
-        caller.settle(caller.patience_s)
-        return asdict(caller.offered)
-    finally:
-        caller.close()
+    if not caller.meet():
+        return {}
+    begin()
+    load(caller, *words)
+    caller.settle(caller.patience_s)
+    return asdict(caller.offered)
 
 
 def _offer(caller: Caller, rate: float, seconds: float) -> None:

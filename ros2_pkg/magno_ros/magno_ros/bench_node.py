@@ -100,15 +100,17 @@ class Footprints:
                     return
 
 
-def loaded(node: BenchNode, look_s: float, kind: str, *words: str) -> tuple[Any, list[Footprint]]:
+def loaded(
+    node: BenchNode, look_s: float, kind: str, amount: float, seconds: float
+) -> tuple[Any, list[Footprint]]:
     """A load of another process on the node (bench_loads): what that measured, None where it failed, and what the node
-    held meanwhile, seen every `look_s`."""
-    peer = Peer(kind, node.name, *words)
+    held meanwhile, seen every `look_s`. It takes these seconds; 0: as long as it takes."""
+    peer = Peer(kind, node.name, str(amount), str(seconds))
     try:
         peer.wait_ready()
         with Footprints(node.pid, look_s) as footprints:
             peer.begin()
-            offered = peer.result()
+            offered = peer.result(seconds or None)
     finally:
         peer.close()
     return offered, footprints.seen

@@ -13,7 +13,7 @@ from rclpy.node import Node
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.process.unit_queue import UnitQueue
 from magno.runtime.camera.request import CameraRequest
-from magno_ros.bench_peer import Peer
+from magno_ros.bench_peer import MEET_S, RATE, Peer
 from magno_ros.parameters import CameraConfig
 from magno_ros.taker import Taker
 from magno_ros.topics import TopicCamera
@@ -50,7 +50,7 @@ def packet_delays_ms(pictures: int) -> list[float]:
             hearer = threading.Thread(target=_hear, args=(reader, arrivals), daemon=True)
             hearer.start()
             peer.begin()
-            stamps = peer.result() or ()
+            stamps = peer.result(pictures / RATE + MEET_S) or ()
             time.sleep(0.5)  # for what is on its way
             camera.close()
             hearer.join(STOP_S)

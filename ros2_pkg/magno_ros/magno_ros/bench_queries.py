@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from magno_ros.bench_node import BenchError, active_node, floor, percentiles
-from magno_ros.bench_peer import Peer
+from magno_ros.bench_peer import DEADLINE_S, Peer
 from magno_ros.conversions import OUTCOME_NAMES
 
 PEERS = 4  # processes that clients are spread over, so that they do not wait for each other
@@ -41,7 +41,7 @@ def _asked(name: str, clients: int, seconds: float, pause_s: float) -> list[tupl
             peer.wait_ready()
         for peer in peers:
             peer.begin()
-        answers = [tuple(answer) for peer in peers for answer in peer.result() or ()]
+        answers = [tuple(answer) for peer in peers for answer in peer.result(seconds + DEADLINE_S) or ()]
     finally:
         for peer in peers:
             peer.close()

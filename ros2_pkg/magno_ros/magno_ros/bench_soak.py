@@ -25,7 +25,7 @@ LEAST_PAST_MB = 1
 def soak_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Raises BenchError."""
     with active_node(args, folder, archive_mb=LEAST_PAST_MB) as node:
-        offered, seen = loaded(node, LOOK_S, "soak", str(args.soak), str(args.soak_seconds))
+        offered, seen = loaded(node, LOOK_S, "soak", args.soak, args.soak_seconds)
     if not offered or not offered["ends"]:
         raise BenchError("A soak wants a node that answers, found none in time. Is the machine too busy?")
     return {**answered(offered), **held(seen, offered["sent"])}

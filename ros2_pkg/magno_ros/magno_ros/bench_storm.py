@@ -31,7 +31,7 @@ def storm_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with active_node(args, folder) as node:
         for _ in range(WARM_UP):
             node.client.ask(QUESTION, deadline_s=SOAK_DEADLINE_MS / 1e3)
-        offered, seen = loaded(node, LOOK_S, "storm", str(args.goals_rate), str(args.goals_seconds))
+        offered, seen = loaded(node, LOOK_S, "storm", args.goals_rate, args.goals_seconds)
     if not offered:
         raise BenchError("A storm wants a node that is found, found none in time. Is the machine too busy?")
     held_kib = [each.rss_kib for each in seen]
