@@ -20,13 +20,15 @@ class Footprint:
     rss_kib: int
     descriptors: int
     threads: int
+    anonymous_kib: int = 0  # of rss_kib: no file lies behind it, so that it cannot be had back
 
 
 def footprint(pid: int) -> Footprint:
     """Of a process that lives. Raises OSError when it does not."""
     process = Path("/proc") / str(pid)
-    pages = int((process / "statm").read_text().split()[1])
-    return Footprint(pages * PAGE_KIB, _count(process / "fd"), _count(process / "task"))
+    pages, of_files = (int(word) for word in (process / "statm").read_text().split()[1:3])
+    anonymous_kib = (pages - of_files) * PAGE_KIB
+    return Footprint(pages * PAGE_KIB, _count(process / "fd"), _count(process / "task"), anonymous_kib)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from magno_ros.bench_node import BenchError, active_node, loaded, percentiles
 from magno_ros.conversions import OUTCOME_NAMES, OUTCOMES
 
 LOOK_S = 0.5
-WARM_UP = 20  # questions
+WARM_UP = 20  # questions each way
 # A refusal after so long in the engine was none at once: it had been admitted.
 LATE_MS = 100.0
 REFUSED, FAILED = OUTCOMES[Outcome.REFUSED], OUTCOMES[Outcome.FAILED]
@@ -31,12 +31,23 @@ def storm_figures(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     with active_node(args, folder) as node:
         for _ in range(WARM_UP):
             node.client.ask(QUESTION, deadline_s=SOAK_DEADLINE_MS / 1e3)
+            node.client.start(QUESTION, deadline_s=SOAK_DEADLINE_MS / 1e3).result()
         offered, seen = loaded(node, LOOK_S, "storm", args.goals_rate, args.goals_seconds)
     if not offered:
         raise BenchError("A storm wants a node that is found, found none in time. Is the machine too busy?")
-    held_kib = [each.rss_kib for each in seen]
-    memory = {"rss_start_kib": held_kib[0], "rss_most_kib": max(held_kib), "rss_end_kib": held_kib[-1]}
+    memory = {
+        **_range("rss", [each.rss_kib for each in seen]),
+        **_range("anonymous", [each.anonymous_kib for each in seen]),
+    }
     return {"wanted_per_s": args.goals_rate, **became(offered), **memory}
+
+
+def _range(name: str, held_kib: list[int]) -> dict[str, int]:
+    return {
+        f"{name}_start_kib": held_kib[0],
+        f"{name}_most_kib": max(held_kib),
+        f"{name}_end_kib": held_kib[-1],
+    }
 
 
 def became(offered: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +82,9 @@ def is_refused_at_once(end: End) -> bool:
 
 def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What was measured, what was wanted, what was found."""
-    grown_mib = (figures["rss_most_kib"] - figures["rss_start_kib"]) / 1024
+    grown_mib, anonymous_mib = (
+        (figures[f"{name}_most_kib"] - figures[f"{name}_start_kib"]) / 1024 for name in ("rss", "anonymous")
+    )
     wanted, told, decided = figures["wanted_per_s"], _spread(figures["refusal"]), _spread(figures["decision"])
     not_once = f"{figures['unanswered']} without, {figures['twice']} twice"
     in_time = (
@@ -87,7 +100,7 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
         (f"{figures['refused_at_once']} goals refused: p50, p99, worst", "10 ms", told),
         ("of that until the node had decided", "", decided),
         ("admitted goals in time", "all", in_time),
-        ("the node's memory, most", "+20 MiB", f"{grown_mib:+.1f} MiB"),
+        ("the node's memory, most", "+20 MiB", f"{grown_mib:+.1f} MiB, {anonymous_mib:+.1f} of it anonymous"),
     ]
 
 
