@@ -98,6 +98,9 @@ class CodecFrame:
     picture: np.ndarray  # (S, S, 3) uint8 RGB, at the model's input size
     size: tuple[int, int]  # visible width, height in luma pixels
     is_reference: bool = True  # later pictures may be predicted from it; a B-picture mostly is none
+    # BROKEN for a loss of the past alone: it came whole, as did all that its vectors may point into, so that what moved
+    # since then is told rightly. Its pixels may still carry traces of the loss.
+    is_healing: bool = False
 
 
 class SpanKind(Enum):

@@ -3,7 +3,9 @@
 Cadence: a keyframe, then `windows_per_gop` windows, then the next keyframe. A window ends after `window_pictures`
 pictures shown, or where `cadence.ends` says so. What ends it early: an intra picture or another scene, which
 becomes the next keyframe; a gap in the sequence or another picture size, after which the next intact picture does;
-a damaged picture (BROKEN), after which nothing is shown to the model until an intact one.
+a damaged picture (BROKEN), after which the next intact one does. Where a stream has long GOPs and loses packets,
+that one may be seconds away; so a picture that hangs on a loss, and came whole itself (is_healing), may be a keyframe
+too, with what little it still carries of the loss, and is followed as any other.
 
 B-pictures: `skip` leaves out those that no other picture refers to, and ends no window with the others. `use` has
 them all: they fork off the chain, and one that is well traced may end a window and be the base of the next. In clips
@@ -66,7 +68,7 @@ class Windower:
         self._since_plain = 0  # pictures since one that is no B-picture
         self._last: CodecFrame | None = None
         self._sound: np.ndarray | None = (
-            None  # the newest sound picture before this one, whatever broke since
+            None  # the newest picture before this one that could be shown, whatever broke since
         )
         self._chain = Chain()
         self._base: CodecFrame | None = None  # the picture that the open window starts from
@@ -76,7 +78,7 @@ class Windower:
     def step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
         completed = self._step(frame)
-        if frame.motion is None or frame.motion.link is not Link.BROKEN:
+        if not _is_damaged(frame):
             self._sound = frame.picture
         return completed
 
@@ -85,7 +87,7 @@ class Windower:
         self._since_keyframe += 1
         self._since_plain = self._since_plain + 1 if frame.pict_type == "B" else 0
         motion = frame.motion
-        damaged = motion is not None and motion.link is Link.BROKEN
+        damaged = _is_damaged(frame)
         if self._keyframes_only or motion is None:
             return [] if damaged else self._keyframe_only(frame)
         if last is None or frame.sequence != last.sequence + 1 or frame.size != last.size:
@@ -120,7 +122,7 @@ class Windower:
         ahead = cadence.looks_ahead(frame.pict_type, motion)
         resets = motion.link is Link.RESET
         # From a picture that none refers to, or that refers to later ones, no chain would lead on.
-        may_begin = resets or (frame.is_reference and not ahead)
+        may_begin = resets or (frame.is_reference and not ahead and self._is_due(frame))
         if self._base is None:
             return [self._begin(frame)] if may_begin else []
         if resets or (self._shows_another_scene(frame, motion, ahead) and may_begin):
@@ -137,6 +139,10 @@ class Windower:
             return []
         self._chain.rebase(came, is_reference=frame.is_reference)
         return self._close()
+
+    def _is_due(self, frame: CodecFrame) -> bool:
+        """A stream that loses much gets no more keyframes for it than windows."""
+        return not frame.is_healing or self._since_keyframe >= self._window_pictures
 
     def _takes_part(self, frame: CodecFrame) -> bool:
         return self._b_frames == "use" or frame.pict_type != "B" or frame.is_reference
@@ -194,3 +200,7 @@ class Windower:
         if self._base is None or self._since_keyframe > pictures:
             return [self._anchor(frame)]
         return []
+
+
+def _is_damaged(frame: CodecFrame) -> bool:
+    return frame.motion is not None and frame.motion.link is Link.BROKEN and not frame.is_healing

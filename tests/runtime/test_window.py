@@ -15,25 +15,25 @@ from magno.runtime.window import FusedWindow, Keyframe, Windower
 from tests.runtime.test_features import CODEC
 from tests.synthetic import PICTURE_NS, codec_frame, uniform_field
 
-LINKS = {"I": Link.RESET, "x": Link.BROKEN, "X": Link.BROKEN}
+LINKS = {"I": Link.RESET, "x": Link.BROKEN, "X": Link.BROKEN, "h": Link.BROKEN}
 BLOCKS = (4, 6)
 
 
 def stream(letters: str) -> list[CodecFrame]:
     """I, P and B as they are; b a B-picture that others are predicted from; f a B-picture predicted from what is
-    shown later alone; c a P without a vector, as after a cut; x a damaged P, X a damaged I, - a picture that was
-    dropped on the way. References tell how far the content of all came since the newest one."""
+    shown later alone; c a P without a vector, as after a cut; x a damaged P, X a damaged I, h a P that is healing, -
+    a picture that was dropped on the way. References tell how far the content of all came since the newest one."""
     frames, since = [], 0
     for sequence, letter in enumerate(letters):
         since += 1
         if letter == "-":
             continue
-        pict_type = {"x": "P", "X": "I", "b": "B", "f": "B", "c": "P"}.get(letter, letter)
+        pict_type = {"x": "P", "h": "P", "X": "I", "b": "B", "f": "B", "c": "P"}.get(letter, letter)
         mode = {"f": BlockMode.MISSING, "c": BlockMode.INTRA}.get(letter, BlockMode.INTER)
         field = uniform_field((4 * since, 0), BLOCKS, link=LINKS.get(letter, Link.OK), mode=mode)
         frame = codec_frame(sequence, pict_type, field)
         is_reference = letter not in "Bf"
-        frames.append(dataclasses.replace(frame, is_reference=is_reference))
+        frames.append(dataclasses.replace(frame, is_reference=is_reference, is_healing=letter == "h"))
         since = 0 if is_reference else since
     return frames
 
@@ -73,6 +73,11 @@ def run(
         ("IPxxPP", "K0 W0-1 K4 W4-5"),  # the decoder says when it is sound again
         ("IPxxIPP", "K0 W0-1 K4 W4-6"),
         ("IXxIP", "K0 K3 W3-4"),  # a damaged intra picture is no anchor
+        ("IPxhhhP", "K0 W0-1 K3 W3-5 W5-6"),  # what hangs on a loss, and came whole, is followed
+        ("IPxhhIP", "K0 W0-1 K3 W3-4 K5 W5-6"),  # until the decoder is sound again
+        ("IPxhhxhh", "K0 W0-1 K3 W3-4 K6 W6-7"),
+        ("IPPPPxhxhxhxh", "K0 W0-2 W2-4 K6 K8 K10 K12"),
+        ("Ixhxhxh", "K0 K2 K4 K6"),  # no more keyframes than windows
         ("xxxIP", "K3 W3-4"),  # joined in the middle of a GOP
         ("IP-xxIP", "K0 K5 W5-6"),
         ("IBBPBBPBBP", "K0 W0-3 W3-6 K9"),  # what is left out counts: a window is as long as it lasts

@@ -101,7 +101,8 @@ def is_misplaced(facts: Facts, missing: int) -> bool:
 class Soundness:
     """Which pictures are whole, though something was lost. Fed in decode order.
 
-    A picture is sound when all it may point into is: so many of the newest reference pictures. After a loss there
+    A picture is healing when it came whole, as did the reference pictures that it may point into, and only what these
+    were predicted from was lost: its vectors are right, its pixels need not be. A picture is sound when all it may point into is: so many of the newest reference pictures. After a loss there
     are none, until an intra picture; after a recovery point's refresh all are. What is shown before the picture
     that ends a refresh, and is decoded after it, may still point to what was lost.
     """
@@ -112,22 +113,28 @@ class Soundness:
         self._since_ns: int | None = None  # what is shown before is not covered by the refresh
         self._covered = 0  # pictures since then
         self._unhurt = 0  # pictures since the last loss
+        self._whole = 0  # the newest reference pictures that came whole, whatever they hang on
+        self._begun = False  # there was a sound one: what a decoder begins with in the middle is grey
+        self.is_healing = False  # of the picture that `step` was told of
 
     def step(self, facts: Facts, pts_ns: int, *, gap: bool, damaged: bool, unready: bool = False) -> bool:
         """Whether the next picture is sound. `gap`: something was lost before it. `damaged`: it is not whole itself;
         `unready`: the decoder only says so because it began in the middle."""
         if gap or (damaged and facts.is_reference):
-            self._sound, self._refresh, self._unhurt = 0, None, 0
+            self._sound, self._refresh, self._unhurt, self._whole = 0, None, 0, 0
         self._refreshed(facts, pts_ns, damaged)
         self._covered += 1
         early = self._since_ns is not None and pts_ns < self._since_ns and self._covered <= MOST_EARLY
-        whole = facts.kind == "I" or (self._sound >= facts.reach and not early)
-        sound = whole and not damaged and not unready
+        came = not damaged and not unready
+        sound = came and (facts.kind == "I" or (self._sound >= facts.reach and not early))
+        self._begun = self._begun or sound
+        self.is_healing = self._begun and came and not sound and self._whole >= facts.reach and not early
         if facts.is_reference and not early:
             self._sound = self._sound + 1 if sound else 0
+            self._whole = self._whole + 1 if came else 0
         self._unhurt += 1
         if self._unhurt > HEALING_PICTURES and self._sound < WHOLE and not damaged:
-            self._sound = WHOLE
+            self._sound, self.is_healing = WHOLE, False
             return True
         return sound
 

@@ -212,7 +212,7 @@ class Decoder:
         if self.has_vectors:
             coded_size = (-(-frame.width // 16) * 16, -(-frame.height // 16) * 16)  # whole macroblocks
             told = pict_type != "B" or self._codec not in UNTOLD_B
-            intact = told and link is not Link.BROKEN
+            intact = told and (link is not Link.BROKEN or fed.is_healing)
             motion = motion_field(vectors if told else None, coded_size, intact=intact, link=link)
             shown = Shown(fed.number, partial(luma_of, frame))
             motion = self._references.take(motion, fed.facts, (frame.width, frame.height), shown)
@@ -229,6 +229,7 @@ class Decoder:
             picture,
             size,
             is_reference=fed.facts.is_reference,
+            is_healing=fed.is_healing,
         )
 
 

@@ -34,6 +34,7 @@ class Fed:
     damaged: bool = False
     unready: bool = False  # flagged as damaged, but only since decoding began in the middle
     sound: bool | None = None  # None: not settled yet
+    is_healing: bool = False  # once it is
 
 
 class InFlight(Generic[Picture]):
@@ -114,3 +115,4 @@ class InFlight(Generic[Picture]):
                     damaged=other.damaged or lost or other.facts.damaged,
                     unready=other.unready,
                 )
+                other.is_healing = self._soundness.is_healing

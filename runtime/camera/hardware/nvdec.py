@@ -176,6 +176,7 @@ class Decoder:
             small,
             picture.size,
             is_reference=fed.facts.is_reference,
+            is_healing=fed.is_healing,
         )
 
 

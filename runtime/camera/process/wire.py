@@ -169,6 +169,7 @@ def _frame_head(frame: CodecFrame) -> tuple[dict[str, Any], list[np.ndarray]]:
         "size": frame.size,
         "picture_px": frame.picture.shape[0],
         "is_reference": frame.is_reference,
+        "is_healing": frame.is_healing,
     }
     if frame.motion is None:
         return head, [frame.picture]
@@ -198,6 +199,7 @@ def _frame(head: dict[str, Any], body: bytes) -> CodecFrame:
         picture=picture,
         size=_size(head["size"]),
         is_reference=bool(head["is_reference"]),
+        is_healing=bool(head["is_healing"]),
     )
 
 

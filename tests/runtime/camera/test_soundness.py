@@ -1,4 +1,5 @@
-"""Streams that lost something: whatever is called sound equals, pixel by pixel, what the undamaged stream gives."""
+"""Streams that lost something: whatever is called sound equals, pixel by pixel, what the undamaged stream gives;
+whatever is called healing, vector by vector."""
 
 from __future__ import annotations
 
@@ -42,6 +43,7 @@ class Stream:
     codec: str
     units: list[AccessUnit]
     pictures: dict[int, bytes]  # what they decode to, by pts_ns
+    motion: dict[int, bytes]  # vectors and modes, likewise
 
 
 @cache
@@ -53,9 +55,15 @@ def stream(name: str) -> Stream:
         image[10:26, left : left + 16] = rng.integers(60, 180, (16, 16, 1))
     encoding = STREAMS[name]
     units = encoded(images, encoding)
-    pictures = {frame.pts_ns: frame.picture.tobytes() for frame in decoded(units, encoding.codec)}
+    frames = decoded(units, encoding.codec)
+    pictures = {frame.pts_ns: frame.picture.tobytes() for frame in frames}
     assert len(pictures) == PICTURES
-    return Stream(encoding.codec, units, pictures)
+    return Stream(encoding.codec, units, pictures, {frame.pts_ns: moved(frame) for frame in frames})
+
+
+def moved(frame: CodecFrame) -> bytes:
+    assert frame.motion is not None
+    return frame.motion.mv_qpel.tobytes() + frame.motion.mode.tobytes()
 
 
 def without(name: str, units: Sequence[AccessUnit], lost: Iterable[int]) -> list[AccessUnit]:
@@ -76,9 +84,13 @@ def sound(frames: Sequence[CodecFrame]) -> list[CodecFrame]:
 
 
 def assert_none_is_falsely_sound(frames: Sequence[CodecFrame], name: str) -> None:
-    whole = stream(name).pictures
+    whole = stream(name)
     for frame in sound(frames):
-        assert frame.picture.tobytes() == whole.get(frame.pts_ns), (frame.pts_ns, frame.pict_type)
+        assert frame.picture.tobytes() == whole.pictures.get(frame.pts_ns), (frame.pts_ns, frame.pict_type)
+        assert not frame.is_healing
+    for frame in frames:
+        if frame.is_healing:
+            assert moved(frame) == whole.motion.get(frame.pts_ns), (frame.pts_ns, frame.pict_type)
 
 
 @pytest.mark.parametrize("name", sorted(STREAMS))
@@ -89,6 +101,13 @@ def test_undamaged_stream_is_sound_from_end_to_end(name: str) -> None:
     assert all(
         (link is Link.RESET) == (frame.pict_type == "I") for link, frame in zip(links, frames, strict=True)
     )
+
+
+def test_after_a_loss_all_but_one_picture_is_followed() -> None:
+    found = stream("one reference")
+    frames = decoded(without("one reference", found.units, [5]), found.codec)
+    assert [frame.is_healing for frame in frames[:17]] == [False] * 6 + [True] * 9 + [False] * 2
+    assert_none_is_falsely_sound(frames, "one reference")
 
 
 @QUICK
