@@ -27,7 +27,7 @@ from magno.training.samples import (
 )
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import AS_IT_IS, Symmetry, random_symmetry
-from magno.training.when import arrivals, stops
+from magno.training.when import arrivals, newcomers, stops
 
 QUESTIONS_A_ROW = 14
 
@@ -72,20 +72,22 @@ class Batcher:
         windows: list[Place] = []
         asked: list[GuidanceLine] = []
         stopped: list[StopLine] = []
-        came: list[tuple[int, int, bool]] = []
+        patches: list[tuple[int, int, bool]] = []  # of which something is told
+        tokens: list[tuple[int, int, bool]] = []  # of windows, likewise
         for shard, clip in clips:
             symmetry = random_symmetry(rng) if self._train else AS_IT_IS
             row = self._rows.row(shard, clip, self._lessons_of(shard)[clip], symmetry, rng, span)
             asked += self._asked(row, shard, symmetry, (len(rows), len(windows)))
             stopped += [StopLine(stop, len(rows), len(windows)) for stop in stops(row, shard)]
-            came += [(len(rows), *told) for told in arrivals(row, shard, symmetry, self._codec.patches)]
+            patches += [(len(rows), *told) for told in arrivals(row, shard, symmetry, self._codec.patches)]
+            tokens += [(len(rows), *told) for told in newcomers(row, shard)]
             rows.append(row)
             kinds, blind = shard.kinds(clip), self._train and bool(rng.random() < NO_RESIDUAL_SHARE)
             for item in row.items:
                 (windows if kinds[item] else keyframes).append(Place(shard, clip, item, symmetry, blind))
         seen = keyframes_of(keyframes, self._codec)
         moved = windows_of(windows, self._codec, rng if self._train else None)
-        return self._tensors(rows, seen, moved, asked, changed_of(stopped, came))
+        return self._tensors(rows, seen, moved, asked, changed_of(stopped, patches, tokens))
 
     def _asked(
         self, row: Row, shard: Shard, symmetry: Symmetry, before: tuple[int, int]

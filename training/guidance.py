@@ -40,14 +40,16 @@ class Guidance(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What tokens of the stream are to tell of what has changed since the window or keyframe before: when.stops and
-    when.arrivals."""
+    """What tokens of the stream are to tell of what has changed since the window or keyframe before: when.stops,
+    when.arrivals and when.newcomers."""
 
     stops_at: Tensor  # (E, 2) int64: row and column
     stopped: Tensor  # (E, 2) int64: looks, when.NOBODY or when.SEVERAL
     stop_window: Tensor  # (E,) int64: of the batch's; the one before it is its row's, too
     patches_at: Tensor  # (P, 2) int64
     came: Tensor  # (P,) bool
+    windows_at: Tensor  # (W, 2) int64: the token of each window that tells whether something came
+    newcomer: Tensor  # (W,) bool
 
 
 class StopLine(NamedTuple):
@@ -56,14 +58,20 @@ class StopLine(NamedTuple):
     windows_before: int  # of the batch, before its row's
 
 
-def changed_of(stops: Sequence[StopLine], patches: Sequence[tuple[int, int, bool]]) -> Changed:
-    """`patches`: row, column and what is told of each."""
+def changed_of(
+    stops: Sequence[StopLine],
+    patches: Sequence[tuple[int, int, bool]],
+    windows: Sequence[tuple[int, int, bool]],
+) -> Changed:
+    """`patches` and `windows`: row, column and what is told of each."""
     return Changed(
         _numbers([(line.row, line.stop.column) for line in stops], 2),
         _numbers([line.stop.seen for line in stops], 2),
         _numbers([line.windows_before + line.stop.window for line in stops]),
         _numbers([(row, column) for row, column, _ in patches], 2),
         _truths([came for *_, came in patches]),
+        _numbers([(row, column) for row, column, _ in windows], 2),
+        _truths([came for *_, came in windows]),
     )
 
 

@@ -7,7 +7,8 @@ the state says where the thing is, how it moves, and how long ago it happened. A
 was still at chance after an hour.
 
 To find the last of many windows that show a thing is too much for one look. So one token of each window is asked what
-has stopped since the window before, with heads sent to the movers of both; and each patch, whether its thing is new.
+has stopped since the window before, with heads sent to the movers of both; another, whether something came; and each
+patch, whether its thing is new.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Guide(nn.Module):
             nn.Linear(width, 3),
             nn.Linear(width, 1),
         )
-        self.stops, self.came = nn.Linear(width, 1), nn.Linear(width, 1)
+        self.stops, self.came, self.newcomer = (nn.Linear(width, 1) for _ in range(3))
         self.second = nn.Linear(width, width, bias=False)  # where a state keeps the other name of two
 
     def losses(
@@ -145,7 +146,8 @@ class Guide(nn.Module):
         return 0.5 * placed + 2 * moved.sum(-1).mean()
 
     def _events(self, states: Tensor, embedded: Tensor, changed: Changed) -> Tensor:
-        """Whether a token tells that something has stopped, and what; and a patch, that what lies there is new."""
+        """Whether a token tells that something has stopped, and what; another, that something came; and a patch, that
+        what lies there is new."""
         total = states.sum() * 0
         if len(changed.stops_at):
             at_stops = _normed(states, changed.stops_at)
@@ -156,6 +158,9 @@ class Guide(nn.Module):
         if len(changed.patches_at):
             at_patches = _normed(states, changed.patches_at)
             total = total + _said(self.came(at_patches), changed.came)
+        if len(changed.windows_at):
+            at_windows = _normed(states, changed.windows_at)
+            total = total + _said(self.newcomer(at_windows), changed.newcomer)
         return total
 
     def _ago(self, states: Tensor, asked: Guidance) -> Tensor:
@@ -200,10 +205,12 @@ def _shown(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
 
 
 def _happened(batch: Batch, movers: Tensor, told: tuple[Tensor, Tensor]) -> Tensor:
-    """(Q, L) bool: the token of what moved when it began or ceased to, or the text that tells a cut; of what did not
-    happen, NOWHERE."""
+    """(Q, L) bool: what tells of a stop or of an arrival; else the token of what moved when it began to, or the text
+    that tells a cut; of what did not happen, NOWHERE. Of a stop the mover's last token is none of them: where it would
+    do as well, attention went to all the windows in which the thing moved."""
     asked = batch.asked
-    shown = _telling(batch, movers, told, asked.turn, asked.turned) | asked.cuts | asked.told_by
+    turned = _telling(batch, movers, told, asked.turn, asked.turned)
+    shown = torch.where(asked.told_by.any(1, keepdim=True), asked.told_by, turned) | asked.cuts
     shown[:, NOWHERE] |= (asked.turn < 0) & (asked.turned > 0).any(-1)[:, 0]
     shown[:, NOWHERE] |= asked.changed & ~asked.cuts.any(1)
     return shown

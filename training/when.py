@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from magno.training.facts import SEEN, Look, look, thing_patches
+from magno.training.questions.moment import GONE
 from magno.training.rows import Row
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import Symmetry
@@ -19,6 +20,7 @@ BEGAN, ENDED, ARRIVED, CHANGED = ("first", "start"), ("stop", "since_stopped"), 
 TIMED = (*BEGAN, *ENDED, ARRIVED)  # what is told by when it happened, beside when it is
 TWO = "first"  # of two things
 TELLS_STOPS = 4  # of a window's tokens the one that tells what stopped: the first that sees all its movers
+TELLS_ARRIVALS = 5  # the one that tells whether something came: the next
 NOBODY, SEVERAL = (0, 0), (-1, -1)
 MOVES = 0.01  # of the picture, over a window
 
@@ -56,7 +58,9 @@ def moment(row: Row, shard: Shard, lesson: Lesson, turned_at: int, first_shown: 
     windows = [number for number in seen if row.kinds[number] == WINDOW]
     number, told_by = (windows[turned_at] if turned_at >= 0 else -1), ()
     if lesson.family == ARRIVED:
-        number, told_by = arrival(row, shard, lesson), first_shown
+        number = arrival(row, shard, lesson)
+        by_window = number >= 0 and row.kinds[number] == WINDOW
+        told_by = (row.places[number] + TELLS_ARRIVALS,) if by_window else first_shown
     elif lesson.family in ENDED and 0 <= turned_at < len(windows) - 1:
         told_by = (row.places[windows[turned_at + 1]] + TELLS_STOPS,)
     at_s = row.times_s[number] if number >= 0 and lesson.family != TWO else math.nan
@@ -122,6 +126,17 @@ def arrivals(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[t
         if came.any():
             new = thing_patches(shard, row.clip, row.items[number], np.flatnonzero(came), patches, symmetry)
         told += list(zip(row.columns(number), new.tolist(), strict=True))
+    return told
+
+
+def newcomers(row: Row, shard: Shard) -> list[tuple[int, bool]]:
+    """Of each window: the column of the token that is to tell it, and whether something came of a sudden."""
+    visible = shard.places(row.clip)[:, :, 5]
+    told = []
+    for number, item in enumerate(row.items):
+        if row.kinds[number] == WINDOW:
+            came = (visible[item] >= SEEN) & (visible[item - 1] <= GONE)
+            told.append((row.places[number] + TELLS_ARRIVALS, bool(came.any())))
     return told
 
 

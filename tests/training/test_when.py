@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from magno.runtime.capture_time import columns
 from magno.runtime.clock import NS_PER_S
 from magno.training.batches import Batcher
 from magno.training.facts import look
+from magno.training.guide import _happened, _mover_columns
 from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import Pointer, pointers
@@ -18,7 +20,16 @@ from magno.training.rows import Row, Rows, Span
 from magno.training.shards import Lesson, Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
-from magno.training.when import KEYFRAME, NOBODY, WINDOW, arrivals, moving_windows, stops
+from magno.training.when import (
+    KEYFRAME,
+    NOBODY,
+    WINDOW,
+    arrival,
+    arrivals,
+    moving_windows,
+    newcomers,
+    stops,
+)
 
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
@@ -60,7 +71,7 @@ def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, 
         kinds = {
             kind for number, kind in enumerate(row.kinds) if set(row.columns(number)) & set(when.told_by)
         }
-        assert kinds == ({WINDOW} if family == "since_stopped" else {KEYFRAME})
+        assert kinds == {WINDOW}
         assert max(when.told_by) < row.fork_at[pointer.column]
 
 
@@ -74,12 +85,32 @@ def test_what_stops_is_told_once_and_by_name(scene: tuple[str, Shard]) -> None:
     assert sum(seen != NOBODY for seen in told.values()) < len(told) / 2
 
 
-def test_what_appears_is_new_in_the_first_keyframe_that_shows_it(scene: tuple[str, Shard]) -> None:
+def test_what_appears_is_told_by_its_window_and_by_patches_of_the_next_keyframe(
+    scene: tuple[str, Shard],
+) -> None:
     family, shard = scene
-    for row, _, pointer in asked(shard, family) if family == "since_appeared" else []:
-        told = dict(arrivals(row, shard, AS_IT_IS, CODEC.patches))
-        assert all(told[at] for at in pointer.when.told_by)
-        assert sum(told.values()) < len(told) / 4
+    for row, lesson, pointer in asked(shard, family) if family == "since_appeared" else []:
+        windows = dict(newcomers(row, shard))
+        assert [at for at, came in windows.items() if came] == list(pointer.when.told_by)
+        patches = dict(arrivals(row, shard, AS_IT_IS, CODEC.patches))
+        keyframe = row.items.index(arrival_item(row, shard, lesson))
+        assert {at for at, new in patches.items() if new} <= set(row.columns(keyframe))
+        assert 0 < sum(patches.values()) < len(patches) / 4
+
+
+def test_what_is_told_by_a_token_of_its_own_is_looked_for_there_alone(scene: tuple[str, Shard]) -> None:
+    _, shard = scene
+    batcher = Batcher(build_tokenizer(768), CODEC, LAYOUT, train=False, questions=40)
+    batch = batcher.batch([(shard, 0)], np.random.default_rng(0))
+    mover = batch.windows.mover
+    told = torch.arange(mover.shape[1]).expand(mover.shape), mover  # each token tells of a mover
+    shown = _happened(batch, _mover_columns(batch, mover.shape[1]), told)
+    by_token = batch.asked.told_by.any(1)
+    assert by_token.any() and torch.equal(shown[by_token], batch.asked.told_by[by_token])
+
+
+def arrival_item(row: Row, shard: Shard, lesson: Lesson) -> int:
+    return row.items[arrival(row, shard, lesson, KEYFRAME)]
 
 
 def test_a_batch_tells_the_time_of_every_item(scene: tuple[str, Shard]) -> None:
