@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from magno_ros.prompt import LOWEST, NICE, run_promptly, settle
+from magno_ros.prompt import LOWEST, NICE, THRESHOLDS, run_promptly, settle
 
 
 def test_a_thread_runs_promptly_where_it_may_and_those_it_begins_do_not() -> None:
@@ -48,6 +48,7 @@ class Ring:
 
 
 def test_what_was_there_is_not_looked_through_until_it_settles_again() -> None:
+    usual = gc.get_threshold()
     try:
         ring = Ring()
         there = weakref.ref(ring)
@@ -58,5 +59,7 @@ def test_what_was_there_is_not_looked_through_until_it_settles_again() -> None:
         assert there() is not None
         settle()
         assert there() is None
+        assert gc.get_threshold() == THRESHOLDS
     finally:
         gc.unfreeze()
+        gc.set_threshold(*usual)
