@@ -10,8 +10,8 @@ from contextlib import suppress
 
 LOWEST = 1  # of the real-time priorities: before every ordinary thread, after all that really is real-time
 NICE = -10
-# Goals and their handles refer to each other, so that each waits for a collection. By Python's own (700, 10, 10) thousands
-# did, 13 MiB; once what is there is frozen, looking through the rest takes next to nothing.
+# Goals and their handles refer to each other, so that each waits for a collection. By Python's own (700, 10, 10)
+# thousands did, 13 MiB; once what is there is frozen, looking through the rest takes next to nothing.
 THRESHOLDS = (700, 5, 1)
 
 
