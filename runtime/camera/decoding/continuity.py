@@ -102,10 +102,10 @@ class Soundness:
     """Which pictures are whole, though something was lost. Fed in decode order.
 
     A picture is healing when it came whole, as did the reference pictures that it may point into, and only what these
-    were predicted from was lost: its vectors are right, its pixels need not be. A picture is sound when all it may point
-    into is: so many of the newest reference pictures. After a loss there are none, until an intra picture; after a
-    recovery point's refresh all are. What is shown before the picture that ends a refresh, and is decoded after it, may
-    still point to what was lost.
+    were predicted from was lost: its vectors are right, its pixels need not be. A picture is sound when all it may
+    point into is: so many of the newest reference pictures. After a loss there are none, until an intra picture; after
+    a recovery point's refresh all are. What is shown before the picture that ends a refresh, and is decoded after it,
+    may still point to what was lost.
     """
 
     def __init__(self) -> None:

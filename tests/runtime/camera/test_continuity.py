@@ -124,9 +124,9 @@ def test_unit_that_came_twice_is_told_from_one_like_it_long_ago() -> None:
 
 
 def sound(stream: str) -> str:
-    """Which pictures are, as + and -; of those that are not, ~ are healing. Letters: i I-picture, d IDR, r recovery point
-    of 2, p P of one reference, w P of two, b B-picture that is none; before it, ! is a loss and x damage. Time is the
-    place, less 3 for l, a B-picture that is shown earlier."""
+    """Which pictures are, as + and -; of those that are not, ~ are healing. Letters: i I-picture, d IDR, r recovery
+    point of 2, p P of one reference, w P of two, b B-picture that is none; before it, ! is a loss and x damage. Time is
+    the place, less 3 for l, a B-picture that is shown earlier."""
     facts = {
         "i": Facts("I", reach=0),
         "d": ENTRY,
