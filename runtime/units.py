@@ -30,7 +30,7 @@ class Link(Enum):
     """How a picture hangs on the one before it."""
 
     OK = "ok"
-    BROKEN = "broken"  # something was lost in between: vectors are not to be chained
+    BROKEN = "broken"  # something was lost: vectors are not to be chained, but see CodecFrame.is_healing
     RESET = "reset"  # IDR, first picture or scene cut: a new chain begins here
 
 

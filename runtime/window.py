@@ -67,8 +67,8 @@ class Windower:
         self._cut = False  # another scene has begun since then
         self._since_plain = 0  # pictures since one that is no B-picture
         self._last: CodecFrame | None = None
-        self._sound: np.ndarray | None = (
-            None  # the newest picture before this one that could be shown, whatever broke since
+        self._whole: np.ndarray | None = (
+            None  # the newest picture before this one that came whole, whatever broke since
         )
         self._chain = Chain()
         self._base: CodecFrame | None = None  # the picture that the open window starts from
@@ -79,7 +79,7 @@ class Windower:
         """Take the next picture; return what it completes: nothing, a window, a keyframe, or both."""
         completed = self._step(frame)
         if not _is_damaged(frame):
-            self._sound = frame.picture
+            self._whole = frame.picture
         return completed
 
     def _step(self, frame: CodecFrame) -> list[Keyframe | FusedWindow]:
@@ -122,7 +122,7 @@ class Windower:
         ahead = cadence.looks_ahead(frame.pict_type, motion)
         resets = motion.link is Link.RESET
         # From a picture that none refers to, or that refers to later ones, no chain would lead on.
-        may_begin = resets or (frame.is_reference and not ahead and self._is_due(frame))
+        may_begin = resets or (frame.is_reference and not ahead and (self._is_due or not frame.is_healing))
         if self._base is None:
             return [self._begin(frame)] if may_begin else []
         if resets or (self._shows_another_scene(frame, motion, ahead) and may_begin):
@@ -140,9 +140,10 @@ class Windower:
         self._chain.rebase(came, is_reference=frame.is_reference)
         return self._close()
 
-    def _is_due(self, frame: CodecFrame) -> bool:
-        """A stream that loses much gets no more keyframes for it than windows."""
-        return not frame.is_healing or self._since_keyframe >= self._window_pictures
+    @property
+    def _is_due(self) -> bool:
+        """A stream that cuts or loses much gets no more keyframes for it than windows."""
+        return self._since_keyframe >= self._window_pictures
 
     def _takes_part(self, frame: CodecFrame) -> bool:
         return self._b_frames == "use" or frame.pict_type != "B" or frame.is_reference
@@ -161,7 +162,7 @@ class Windower:
             self._cut = unknown >= cadence.CUT_UNKNOWN and cadence.is_cut(
                 unknown, cadence.unlike(before.picture, frame.picture)
             )
-        return self._cut and self._since_keyframe >= self._window_pictures
+        return self._cut and self._is_due
 
     def _ends(self, frame: CodecFrame, motion: MotionField, came: Displacement) -> bool:
         if self._adaptive is None:
@@ -187,7 +188,7 @@ class Windower:
 
     def _is_unlike_before(self, frame: CodecFrame) -> bool:
         """Of a picture that no vector links to the one before: an intra picture, or the first after a loss."""
-        return self._sound is not None and cadence.unlike(self._sound, frame.picture) >= cadence.CUT_LEVELS
+        return self._whole is not None and cadence.unlike(self._whole, frame.picture) >= cadence.CUT_LEVELS
 
     def _anchor(self, frame: CodecFrame, *, is_cut: bool = False) -> Keyframe:
         is_cut = is_cut or self._cut

@@ -155,12 +155,12 @@ class Guide(nn.Module):
             total = (
                 total + self._named(at_stops, changed.stopped, embedded) + _said(self.stops(at_stops), some)
             )
-        if len(changed.patches_at):
-            at_patches = _normed(states, changed.patches_at)
-            total = total + _said(self.came(at_patches), changed.came)
-        if len(changed.windows_at):
-            at_windows = _normed(states, changed.windows_at)
-            total = total + _said(self.newcomer(at_windows), changed.newcomer)
+        for head, at, true in (
+            (self.came, changed.patches_at, changed.came),
+            (self.newcomer, changed.windows_at, changed.newcomer),
+        ):
+            if len(at):
+                total = total + _said(head(_normed(states, at)), true)
         return total
 
     def _ago(self, states: Tensor, asked: Guidance) -> Tensor:
