@@ -14,10 +14,8 @@ import numpy as np
 from magno.training.batches import Batch, Batcher
 from magno.training.rows import LONG, MIDDLE, SHORT, Span
 from magno.training.shards import Shard, open_shard
-from magno.training.when import TIMED
 
 AHEAD = 4  # batches
-EVENTFUL_SHARE = 0.5  # of the rows show a clip in which something starts, stops or appears, as few clips do
 POOL = 6  # batches of clips that are sorted by length, so that little is padded
 
 
@@ -58,22 +56,16 @@ def batches(
         rng = np.random.default_rng(seed)
         opened: set[Path] = set()
         everything: list[tuple[Shard, int]] = []
-        eventful: list[tuple[Shard, int]] = []
         while not stop.is_set():
             for path in sorted(set(data.glob("train-??????")) - opened):
                 shard = open_shard(path)
                 opened.add(path)
                 everything += [(shard, clip) for clip in range(shard.clips)]
-                eventful += _eventful(shard)
             for span in rng.choice(
                 [share.span for share in shares], 10, p=[share.of_batches for share in shares]
             ):
                 rows = max(round(size * shares[0].span.tokens / span.tokens), 1)
-                chosen = (
-                    eventful if eventful and rng.random() < EVENTFUL_SHARE else everything
-                    for _ in range(rows * POOL)
-                )
-                pool = [clips[rng.integers(len(clips))] for clips in chosen]
+                pool = [everything[at] for at in rng.integers(len(everything), size=rows * POOL)]
                 pool.sort(key=_length)
                 for start in rng.permutation(POOL) * rows:
                     put(batcher.batch(pool[start : start + rows], rng, span))
@@ -91,11 +83,6 @@ def batches(
     finally:
         stop.set()
         thread.join(timeout=5.0)
-
-
-def _eventful(shard: Shard) -> list[tuple[Shard, int]]:
-    clips = {lesson.clip for lesson in shard.lessons if lesson.family in TIMED and lesson.needs < lesson.item}
-    return [(shard, clip) for clip in sorted(clips)]
 
 
 def _length(of: tuple[Shard, int]) -> int:

@@ -23,6 +23,7 @@ from magno.training.heads import MotionHead, NameHead
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES, WAYS_4, written
 
 SPOTS = ("top", "bottom", "centre")  # left and right are ways too
+SECONDS = ("1", "2", "3")  # that something is ago
 ANSWERING = 0.7  # length of a word's row among the logits
 LOOKING, PASSING, PASSING_FOUND = 0.04, 0.02, 0.07  # of attention's random beginnings
 
@@ -35,6 +36,7 @@ class Words:
     shapes: list[int]  # as words.SHAPES + words.NOUNS
     ways: list[int]  # as words.WAYS_4
     spots: list[int]  # as SPOTS
+    seconds: list[int]  # 1, 2, 3
 
 
 def words_of(tokenizer: Tokenizer) -> Words:
@@ -46,7 +48,7 @@ def words_of(tokenizer: Tokenizer) -> Words:
             raise ValueError(f"The words {', '.join(words)} want a token each, found several of one.")
         return [ids[0] for ids in found]
 
-    return Words(numbers(COLOURS), numbers(SHAPES + NOUNS), numbers(WAYS_4), numbers(SPOTS))
+    return Words(numbers(COLOURS), numbers(SHAPES + NOUNS), numbers(WAYS_4), numbers(SPOTS), numbers(SECONDS))
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ from torch.nn.functional import (
 from transformers.models.qwen2.modeling_qwen2 import apply_rotary_pos_emb
 
 from magno.training.batches import Batch
+from magno.training.elapsed import elapsed_loss
 from magno.training.facts import CELLS
 from magno.training.grounding import WordHead, Words
 from magno.training.guidance import Changed, Guidance
@@ -42,14 +43,10 @@ NOWHERE = 0
 class Guide(nn.Module):
     """`losses` of a language model's states on a batch of rows."""
 
-    def __init__(self, width: int, words: Words) -> None:
+    def __init__(self, width: int, words: Words, periods_s: tuple[float, ...]) -> None:
         super().__init__()
-        self.names = WordHead(words)
-        self.place, self.moves, self.ago = (
-            nn.Linear(width, CELLS**2),
-            nn.Linear(width, 3),
-            nn.Linear(width, 1),
-        )
+        self.names, self._periods_s = WordHead(words), periods_s
+        self.place, self.moves = nn.Linear(width, CELLS**2), nn.Linear(width, 3)
         self.stops, self.came, self.newcomer = (nn.Linear(width, 1) for _ in range(3))
         self.second = nn.Linear(width, width, bias=False)  # where a state keeps the other name of two
 
@@ -168,8 +165,7 @@ class Guide(nn.Module):
         if not bool(known.any()):
             return states.sum() * 0
         at = asked.at[known]
-        state = _normed(states, at)
-        return smooth_l1_loss(self.ago(state)[:, 0], asked.ago_s[known], beta=0.2)
+        return elapsed_loss(states[at[:, 0], at[:, 1]], self._periods_s, asked.ago_s[known])
 
 
 def _normed(states: Tensor, at: Tensor) -> Tensor:

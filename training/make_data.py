@@ -27,6 +27,7 @@ from magno.training.scenes.film import film
 from magno.training.scenes.grounds import Paint, paint_of
 from magno.training.scenes.nouns import Scene
 from magno.training.scenes.photographs import stock
+from magno.training.scenes.plots import EVENTFUL, random_plot
 from magno.training.scenes.truth import Truth
 from magno.training.shards import STILL, Lesson, ShardArrays, small_residual, write_shard
 from magno.training.suites import HELD_OUT_SEED
@@ -52,6 +53,7 @@ class Job:
     stills: bool = (
         False  # of each clip one picture alone, and no question: for the vision tower, at a tenth of the cost
     )
+    eventful: bool = False  # of plots.EVENTFUL alone
 
 
 @dataclass(slots=True)
@@ -79,14 +81,15 @@ def make_shard(job: Job) -> float:
         if job.stills:
             _still(parts, seed, paint)
         else:
-            _clip(parts, balance, seed, paint)
+            _clip(parts, balance, seed, paint, eventful=job.eventful)
     write_shard(job.folder, _arrays(parts, job.with_ends), parts.lessons, parts.clips)
     return time.monotonic() - began
 
 
-def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint) -> None:
+def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint, *, eventful: bool) -> None:
     rng = np.random.default_rng((seed, 7))
-    scene = _scene(seed, rng, paint)
+    plot = random_plot(np.random.default_rng((seed, 9)), EVENTFUL) if eventful else ""
+    scene = _scene(seed, rng, paint, plot)
     pictures, truth = film(scene)
     settings = any_settings(rng, scene.fps)
     units = encode(pictures, settings)
@@ -117,8 +120,8 @@ def _still(parts: _Parts, seed: int, paint: Paint) -> None:
     _keep(parts, scene, truth, seen, seen.last_picture + 1, {"settings": asdict(settings)})
 
 
-def _scene(seed: int, rng: np.random.Generator, paint: Paint) -> Scene:
-    return compose(seed, Recipe(degraded=bool(rng.random() < DEGRADED_SHARE)), paint)
+def _scene(seed: int, rng: np.random.Generator, paint: Paint, plot: str = "") -> Scene:
+    return compose(seed, Recipe(plot, degraded=bool(rng.random() < DEGRADED_SHARE)), paint)
 
 
 def _keep(
@@ -188,9 +191,10 @@ def _starts(lengths: list[int]) -> np.ndarray:
 
 def jobs(args: argparse.Namespace) -> list[Job]:
     """All shards that are wanted: held-out ones first, since a training looks at them from its start."""
+    films = args.clips + args.eventful_clips
     kinds = (
         ("held", HELD_OUT_SEED, CLIPS_A_SHARD, args.held_out_clips, args.held_out_clips),
-        ("train", 0, CLIPS_A_SHARD, args.clips, args.clips_with_ends),
+        ("train", 0, CLIPS_A_SHARD, films, args.clips_with_ends),
         (STILL, STILLS_SEED, STILLS_A_SHARD, args.stills, 0),
     )
     return [
@@ -201,6 +205,7 @@ def jobs(args: argparse.Namespace) -> list[Job]:
             args.clips_folder,
             start < with_ends,
             kind == STILL,
+            kind == "train" and start >= args.clips,
         )
         for kind, first, each, clips, with_ends in kinds
         for start in range(0, clips, each)
@@ -213,6 +218,12 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--clips", type=int, default=12000, help="default: %(default)s")
+    parser.add_argument(
+        "--eventful-clips",
+        type=int,
+        default=0,
+        help="so many more, in which things start, stop, appear, race or are many; default: %(default)s",
+    )
     parser.add_argument("--held-out-clips", type=int, default=600, help="default: %(default)s")
     parser.add_argument(
         "--clips-with-ends",

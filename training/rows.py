@@ -39,7 +39,7 @@ WEIGHTS = {
     "direction_background": 1.5,
     "direction_8": 1.5,
     "direction_moving_camera": 1.5,
-    "camera": 1.5,
+    "camera": 2.0,
     "closer": 1.5,
     "away": 1.5,
     "colour": 0.7,

@@ -12,8 +12,9 @@ from magno.export.model import MagnoModel
 from magno.training.alignment import Alignment, Pairs
 from magno.training.batches import Batch
 from magno.training.changes import ChangeHead
+from magno.training.elapsed import ROTATION, clear_moments, ground_elapsed, keep_moments
 from magno.training.grounding import Words, ground
-from magno.training.guide import BEFORE_LAST, Guide
+from magno.training.guide import BEFORE_LAST, LATEST, THEN, Guide
 from magno.training.heads import MotionHead, NameHead, things_of
 from magno.training.rows import IGNORE
 from magno.training.samples import Keyframes, Windows
@@ -34,7 +35,7 @@ WEIGHTS = {
     "names": 0.4,
     "looks": 0.5,
     "found": 0.3,
-    "ago": 2.0,
+    "ago": 1.0,
     "events": 0.3,
     "changes": 0.5,
     "aligned": 1.0,
@@ -61,7 +62,10 @@ class Trainee(nn.Module):
         width = model.language.config.hidden_size
         self.patch_names, self.thing_names = NameHead(width), NameHead(width)
         self.middle = nn.Linear(width, 1)
-        self.motion, self.guide = MotionHead(width), Guide(width, words)
+        periods_s = model.config.layout.time_periods_s
+        self.motion, self.guide = MotionHead(width), Guide(width, words, periods_s)
+        self._guided = len(model.language.model.layers) - BEFORE_LAST
+        keep_moments(model.language, ROTATION * len(periods_s), self._guided)
         self.changes = ChangeHead(width, model.config.delta.residual_queries)
         self.alignment = Alignment(width, model.config.codec.patches**2)
 
@@ -93,8 +97,10 @@ class Trainee(nn.Module):
         for reader in (each for head in heads for each in head.modules() if isinstance(each, nn.Linear)):
             reader.weight /= share
         names = (self.patch_names, self.thing_names)
-        layers = len(self.model.language.model.layers)
-        ground(self.model.language, self._words, names, self.motion, layers - BEFORE_LAST)
+        language, periods_s = self.model.language, self.model.config.layout.time_periods_s
+        ground(language, self._words, names, self.motion, self._guided)
+        clear_moments(language, ROTATION * len(periods_s), self._guided)
+        ground_elapsed(language, self._guided, (THEN, LATEST), periods_s, self._words.seconds)
 
     def named(self, keyframes: Keyframes) -> Losses:
         """What keyframe tokens say by themselves."""

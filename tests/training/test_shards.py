@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from magno.training.baseline import text_shares
 from magno.training.make_data import NAMES, Job, make_shard
 from magno.training.pocket import CODEC
 from magno.training.questions.words import COLOURS, PHRASINGS, WAYS_4
+from magno.training.scenes.plots import EVENTFUL
 from magno.training.shards import Shard, open_shard, small_residual
 from magno.training.true_motion import motion_map
 from tests.training.conftest import SHARD_CLIPS
@@ -58,6 +60,14 @@ def test_the_same_seeds_give_the_same_shard(shard: Shard, clips: Path, tmp_path:
     assert np.array_equal(again.arrays.residual, shard.arrays.residual[:stop])
     assert again.lessons == tuple(each for each in shard.lessons if each.clip == 0)
     assert len(again.arrays.ends) == 0
+
+
+def test_an_eventful_shard_shows_eventful_plots_alone(clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "train-004000"
+    make_shard(Job(folder, 4000, 3, clips, with_ends=False, eventful=True))
+    told = [json.loads(line) for line in (folder / "clips.jsonl").read_text().splitlines()]
+    assert [each["seed"] for each in told] == [4000, 4001, 4002]
+    assert {each["plot"] for each in told} <= set(EVENTFUL)
 
 
 def test_text_of_lessons_gives_little_away(shard: Shard) -> None:
