@@ -17,6 +17,7 @@ from torch import Tensor, nn
 ROTATION = 2  # columns: a cosine and a sine
 MOMENTS = 3  # rotations: then, now, and what is between
 COPIED, WRITTEN, GATED, TOLD = 1.0, 3.0, 2.0, 3.0  # strengths, such that states of length 2 to 4 carry them
+LATE_S = 0.4  # what tells of an event is a window's token, which mostly ends so long after it
 ANSWERING = 0.5  # of a word's row among the logits
 
 
@@ -29,11 +30,12 @@ def clear_moments(language: Any, columns: int, layers: int) -> None:
         weight[len(weight) - columns :] = 0
 
 
-def keep_moments(language: Any, columns: int, layers: int) -> None:
-    """That this stays so while it learns."""
-    clear_moments(language, columns, layers)
+def keep_moments(language: Any, columns: int, guided: int) -> None:
+    """That this stays so while it learns, and that what layer number `guided` writes there stays as it began: a guess
+    that it adds does well where it looks at the wrong moment, and spoils what the right one says."""
+    clear_moments(language, columns, guided)
     language.get_input_embeddings().weight.register_hook(lambda grad: _without(grad.T, columns).T)
-    for weight in _writing(language, layers):
+    for weight in _writing(language, guided + 1):
         weight.register_hook(lambda grad: _without(grad, columns))
 
 
@@ -51,14 +53,15 @@ def ground_elapsed(
     gated.down_proj.weight[-columns:] = 0
     first = attention.o_proj.weight.shape[0] - columns
     then, now, between = (range(first + start, first + start + ROTATION) for start in (0, 2, 4))
-    for head, found in zip(heads, (then, now), strict=True):
-        last = (head + 1) * attention.head_dim - ROTATION
-        for part, column in enumerate(found):
-            attention.v_proj.weight[last + part] = 0
-            attention.v_proj.bias[last + part] = 0
-            attention.v_proj.weight[last + part, first + part] = COPIED
-            attention.o_proj.weight[:, last + part] = 0
-            attention.o_proj.weight[column, last + part] = WRITTEN
+    for head, found, late_s in zip(heads, (then, now), (LATE_S, 0.0), strict=True):
+        copies = slice((head + 1) * attention.head_dim - ROTATION, (head + 1) * attention.head_dim)
+        attention.v_proj.weight[copies] = 0
+        attention.v_proj.bias[copies] = 0
+        attention.v_proj.weight[copies, first : first + ROTATION] = COPIED * _earlier(
+            math.tau * late_s / periods_s[0]
+        )
+        attention.o_proj.weight[:, copies] = 0
+        attention.o_proj.weight[list(found), copies] = WRITTEN * torch.eye(ROTATION)
     # cos(now - then) and sin(now - then) are two products each: cosine or sine of then, of now, and of which it is one
     terms = ((0, 0, 0, 1.0), (1, 1, 0, 1.0), (0, 1, 1, 1.0), (1, 0, 1, -1.0))
     units = gated.down_proj.weight.shape[1] - 2 * len(terms)
@@ -97,6 +100,12 @@ def _writing(language: Any, layers: int) -> list[Tensor]:
     return [
         weight for layer in writing for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight)
     ]
+
+
+def _earlier(turned: float) -> Tensor:
+    """What a cosine and a sine are multiplied with, so that they tell of this much before."""
+    cos, sin = math.cos(turned), math.sin(turned)
+    return torch.tensor([[cos, sin], [-sin, cos]])
 
 
 def _without(grad: Tensor, columns: int) -> Tensor:

@@ -47,20 +47,26 @@ class Peer:
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
 
     def wait_ready(self) -> None:
-        self._stdout.readline()
+        self._line(0.0)
 
     def begin(self) -> None:
-        print("go", file=self._stdin, flush=True)
+        with suppress(BrokenPipeError):  # its result will be None
+            print("go", file=self._stdin, flush=True)
 
     def result(self, seconds: float | None) -> Any:
         """What it measured over these seconds (None: for as long as it takes); None where it failed or is stuck."""
+        try:
+            return json.loads(self._line(seconds))
+        except ValueError:
+            return None
+
+    def _line(self, seconds: float | None) -> str:
+        """The next one that it prints; killed, and empty, where that takes much longer than these seconds."""
         limit = threading.Timer((seconds or 0.0) + SLACK_S, self._process.kill)
         if seconds is not None:
             limit.start()
         try:
-            return json.loads(self._stdout.readline())
-        except ValueError:
-            return None
+            return self._stdout.readline()
         finally:
             limit.cancel()
 
