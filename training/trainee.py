@@ -65,7 +65,8 @@ class Trainee(nn.Module):
         periods_s = model.config.layout.time_periods_s
         self.motion, self.guide = MotionHead(width), Guide(width, words, periods_s)
         self._guided = len(model.language.model.layers) - BEFORE_LAST
-        keep_moments(model.language, ROTATION * len(periods_s), self._guided)
+        self._time_columns = ROTATION * len(periods_s)
+        keep_moments(model.language, self._time_columns, self._guided)
         self.changes = ChangeHead(width, model.config.delta.residual_queries)
         self.alignment = Alignment(width, model.config.codec.patches**2)
 
@@ -99,7 +100,7 @@ class Trainee(nn.Module):
         names = (self.patch_names, self.thing_names)
         language, periods_s = self.model.language, self.model.config.layout.time_periods_s
         ground(language, self._words, names, self.motion, self._guided)
-        clear_moments(language, ROTATION * len(periods_s), self._guided)
+        clear_moments(language, self._time_columns, self._guided)
         ground_elapsed(language, self._guided, (THEN, LATEST), periods_s, self._words.seconds)
 
     def named(self, keyframes: Keyframes) -> Losses:
@@ -147,7 +148,7 @@ class Trainee(nn.Module):
 
     def _without_time(self, tokens: Tensor) -> Tensor:
         """With nothing in the columns that the language model sees the time in."""
-        kept = tokens.shape[-1] - 2 * len(self.model.config.layout.time_periods_s)
+        kept = tokens.shape[-1] - self._time_columns
         return nn.functional.pad(tokens[..., :kept], (0, tokens.shape[-1] - kept))
 
     def _states(self, vision: Tensor, deltas: Tensor, batch: Batch) -> tuple[Tensor, ...]:
