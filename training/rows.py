@@ -24,8 +24,8 @@ MAX_AWAY_S = 200.0  # for so long, at most, what was evicted lasted
 CANONICAL_SHARE = 0.5  # of the questions
 # Families that are harder than others, or can seldom be asked, are asked more often where they can.
 WEIGHTS = {
-    "since_appeared": 4.0,
-    "since_stopped": 4.0,
+    "since_appeared": 5.0,
+    "since_stopped": 5.0,
     "first": 4.0,
     "stop": 4.0,
     "start": 3.0,
@@ -37,7 +37,7 @@ WEIGHTS = {
     "what": 1.5,
     "direction": 1.5,
     "direction_background": 1.5,
-    "direction_8": 1.5,
+    "direction_8": 2.2,
     "direction_moving_camera": 1.5,
     "camera": 2.0,
     "closer": 1.5,
@@ -45,6 +45,7 @@ WEIGHTS = {
     "colour": 0.7,
     "presence": 0.7,
 }
+LONG_AGO = {"2": 1.25, "3": 2.0}  # by what is answered: of times since, the longer fit into fewer rows
 CHOSEN_SHARE = 0.7  # of rows that end where some question is asked
 
 Encode = Callable[[str], list[int]]
@@ -225,5 +226,10 @@ class Rows:
 
 def _shares(lessons: list[Lesson]) -> np.ndarray:
     """How likely each is to be asked."""
-    weights = np.array([WEIGHTS.get(lesson.family, 1.0) for lesson in lessons])
+    weights = np.array([_weight(lesson) for lesson in lessons])
     return np.asarray(weights / weights.sum())
+
+
+def _weight(lesson: Lesson) -> float:
+    since = lesson.family.startswith("since_")
+    return WEIGHTS.get(lesson.family, 1.0) * (LONG_AGO.get(lesson.answers[0], 1.0) if since else 1.0)

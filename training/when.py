@@ -63,8 +63,15 @@ def moment(row: Row, shard: Shard, lesson: Lesson, turned_at: int, first_shown: 
         told_by = (row.places[number] + TELLS_ARRIVALS,) if by_window else first_shown
     elif lesson.family in ENDED and 0 <= turned_at < len(windows) - 1:
         told_by = (row.places[windows[turned_at + 1]] + TELLS_STOPS,)
-    at_s = row.times_s[number] if number >= 0 and lesson.family != TWO else math.nan
+    at_s = _middle_s(row, number) if number >= 0 and lesson.family != TWO else math.nan
     return Moment(told_by, tuple(row.columns(seen[-1])), row.times_s[seen[-1]] - at_s)
+
+
+def _middle_s(row: Row, number: int) -> float:
+    """Of a window, since what it tells happened at any moment of it; of a keyframe its own moment."""
+    if row.kinds[number] == KEYFRAME:
+        return row.times_s[number]
+    return (row.times_s[number - 1] + row.times_s[number]) / 2  # no row begins with a window
 
 
 def turn(row: Row, shard: Shard, lesson: Lesson, thing: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +35,7 @@ from magno.training.when import (
 
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
-WITHIN_S = 0.9  # a window, and what a question rounds
+WITHIN_S = 0.6  # half a window, and what a question rounds
 WHOLE = Span(10_000, gaps=False)
 
 
@@ -107,6 +109,32 @@ def test_what_is_told_by_a_token_of_its_own_is_looked_for_there_alone(scene: tup
     shown = _happened(batch, _mover_columns(batch, mover.shape[1]), told)
     by_token = batch.asked.told_by.any(1)
     assert by_token.any() and torch.equal(shown[by_token], batch.asked.told_by[by_token])
+
+
+def test_what_a_window_tells_happened_in_the_middle_of_it(scene: tuple[str, Shard]) -> None:
+    family, shard = scene
+    for row, lesson, pointer in asked(shard, family):
+        windows = [number for number, kind in enumerate(row.kinds) if kind == WINDOW]
+        stopped = pointer.turn >= 0
+        number = windows[pointer.turn] if stopped else arrival(row, shard, lesson)
+        middle_s = (row.times_s[number - 1] + row.times_s[number]) / 2
+        now_s = row.times_s[row.items.index(lesson.item)]
+        assert pointer.when.ago_s == pytest.approx(now_s - middle_s)
+
+
+def test_of_times_since_the_longer_are_asked_more_often(scene: tuple[str, Shard]) -> None:
+    family, shard = scene
+    lesson = next(lesson for lesson in shard.lessons if lesson.family == family)
+    lessons = [replace(lesson, answers=(seconds,)) for seconds in ("1", "3")]
+    tokenizer = build_tokenizer(768)
+    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 1, train=True)
+    rng = np.random.default_rng(0)
+    told = Counter(
+        row.lessons[0].answers[0]
+        for row in (rows.row(shard, 0, lessons, AS_IT_IS, rng, WHOLE) for _ in range(300))
+        if row.lessons
+    )
+    assert 1.4 < told["3"] / told["1"] < 2.9  # twice as often
 
 
 def arrival_item(row: Row, shard: Shard, lesson: Lesson) -> int:
