@@ -26,6 +26,7 @@ from magno.training.when import (
 
 ANYTHING = SHAPES + NOUNS[:-1]  # "the red object" tells nothing of its shape
 NAMING = ("what", "first", "faster")  # their answers name a thing: each word of a name is read off that thing
+OF_TWO_WORDS = ("direction", "where")  # their phrases' answers may go on: "up", "up left"
 OF_LOOKS = ("where", "colour", "shape", "presence")
 COUNTING = "count"
 
@@ -47,11 +48,14 @@ class Pointer:
 
 
 def pointers(row: Row, shard: Shard, symmetry: Symmetry, patches: int) -> list[tuple[Lesson, Pointer]]:
-    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with."""
+    """One for each question of a row, in order, and after it one for each word that its answer's name goes on with, or
+    might: the second word of two wants what the first wanted, or it is guessed."""
     found = []
     for lesson, answer in zip(row.lessons, row.answers, strict=True):
         asked = _pointer(row, shard, symmetry, patches, (lesson, answer))
         found.append((lesson, asked))
+        if lesson.phrase in OF_TWO_WORDS and lesson.thing >= 0:
+            found.append((lesson, replace(asked, column=answer)))
         if lesson.family in NAMING and lesson.thing >= 0:
             named = look(shard, lesson.clip, lesson.thing)
             window = turn(row, shard, lesson, lesson.thing) if lesson.family in BEGAN else asked.window

@@ -37,7 +37,7 @@ WEIGHTS = {
     "what": 1.5,
     "direction": 1.5,
     "direction_background": 1.5,
-    "direction_8": 2.2,
+    "direction_8": 3.0,
     "direction_moving_camera": 1.5,
     "camera": 2.0,
     "closer": 1.5,

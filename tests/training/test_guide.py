@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,28 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
             assert len(pointer.sought) == (any(lesson.slots) or lesson.thing >= 0)
             found += bool(pointer.patches)
     assert found > 20
+
+
+def test_a_second_word_looks_where_the_first_did(shard: Shard) -> None:
+    """ "up" and "up left" are told apart after "up": there the thing is to be found as well."""
+    tokenizer = build_tokenizer(768)
+    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False)
+    met = set()
+    for clip in range(shard.clips):
+        lessons = [
+            lesson
+            for lesson in shard.lessons
+            if lesson.clip == clip and lesson.phrase in ("direction", "where")
+        ]
+        row = rows.row(shard, clip, lessons, AS_IT_IS, np.random.default_rng(0))
+        told = pointers(row, shard, AS_IT_IS, CODEC.patches)
+        for lesson, answer in zip(row.lessons, row.answers, strict=True):
+            lines = [pointer for each, pointer in told if each is lesson]
+            known = lesson.thing >= 0
+            assert [line.column for line in lines] == [answer - 1, answer][: 1 + known]
+            assert all(dataclasses.replace(line, column=answer - 1) == lines[0] for line in lines)
+            met.add((lesson.phrase, known))
+    assert met >= {("direction", True), ("where", True)}
 
 
 def test_what_is_nowhere_is_looked_for_nowhere_else(shard: Shard) -> None:
