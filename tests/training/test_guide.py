@@ -16,13 +16,14 @@ from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import called, matches, pointers
 from magno.training.questions.words import COLOURS
-from magno.training.rows import LONG, SHORT, Rows, Span
+from magno.training.rows import LONG, SHORT, Span
 from magno.training.samples import Samples
 from magno.training.shards import Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
 from magno.training.train import new_model
 from magno.training.trainee import Trainee
+from tests.training.row_makers import rows_of
 
 CUT_SEED = 63  # of a scene of two shots
 
@@ -97,7 +98,7 @@ def test_what_is_not_told_matches_any_thing() -> None:
 
 def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
     tokenizer = build_tokenizer(768)
-    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False)
+    rows = rows_of(40)
     found = 0
     for clip in range(shard.clips):
         lessons = [lesson for lesson in shard.lessons if lesson.clip == clip]
@@ -117,8 +118,7 @@ def test_pointers_point_into_what_the_question_sees(shard: Shard) -> None:
 
 def test_a_second_word_looks_where_the_first_did(shard: Shard) -> None:
     """ "up" and "up left" are told apart after "up": there the thing is to be found as well."""
-    tokenizer = build_tokenizer(768)
-    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 40, train=False)
+    rows = rows_of(40)
     met = set()
     for clip in range(shard.clips):
         lessons = [
@@ -174,7 +174,7 @@ def test_a_cut_scene_points_to_its_texts(clips: Path, tmp_path: Path) -> None:
     cut = open_shard(folder)
     assert cut.clips_told[0]["plot"] == "cut" and cut.arrays.cuts.sum() == 1
     tokenizer = build_tokenizer(768)
-    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 60, train=False)
+    rows = rows_of(60)
     row = rows.row(cut, 0, list(cut.lessons), AS_IT_IS, np.random.default_rng(0))
     at = row.ids.index(tokenizer.token_to_id("<|cut|>"))
     told = [found for found in pointers(row, cut, AS_IT_IS, CODEC.patches) if found[0].family == "changed"]

@@ -18,7 +18,7 @@ from magno.training.guide import _happened, _mover_columns
 from magno.training.make_data import Job, make_shard
 from magno.training.pocket import CODEC, LAYOUT
 from magno.training.pointers import Pointer, pointers
-from magno.training.rows import Row, Rows, Span
+from magno.training.rows import Row, Span
 from magno.training.shards import Lesson, Shard, open_shard
 from magno.training.symmetry import AS_IT_IS
 from magno.training.tokenizer import build_tokenizer
@@ -32,6 +32,7 @@ from magno.training.when import (
     newcomers,
     stops,
 )
+from tests.training.row_makers import rows_of
 
 TOKENS = LAYOUT.keyframe_tokens, LAYOUT.window_tokens
 SEEDS = {"since_stopped": 66, "since_appeared": 12}  # of scenes in which something stops, or appears
@@ -51,8 +52,7 @@ def scene(
 
 def asked(shard: Shard, family: str) -> list[tuple[Row, Lesson, Pointer]]:
     """Each question of the family in a row of its own."""
-    tokenizer = build_tokenizer(768)
-    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 1, train=False)
+    rows = rows_of(1)
     found = []
     for lesson in (lesson for lesson in shard.lessons if lesson.family == family):
         row = rows.row(shard, 0, [lesson], AS_IT_IS, np.random.default_rng(0), WHOLE)
@@ -126,8 +126,7 @@ def test_of_times_since_the_longer_are_asked_more_often(scene: tuple[str, Shard]
     family, shard = scene
     lesson = next(lesson for lesson in shard.lessons if lesson.family == family)
     lessons = [replace(lesson, answers=(seconds,)) for seconds in ("1", "3")]
-    tokenizer = build_tokenizer(768)
-    rows = Rows(lambda text: tokenizer.encode(text, add_special_tokens=False).ids, LAYOUT, 1, train=True)
+    rows = rows_of(1, train=True)
     rng = np.random.default_rng(0)
     told = Counter(
         row.lessons[0].answers[0]
