@@ -31,7 +31,8 @@ bench: setup
 # Everything behind models/pocket, from nothing: about half an hour of making clips and two and a half of training on two
 # cores. Cut short, it goes on where it was.
 train: setup
-	@$(BIN)/python -m magno.training.make_data --out runs/world --clips 4000 --eventful-clips 6000 --clips-with-ends 1000
+	@$(BIN)/python -m magno.training.make_data --out runs/world --clips 4000 --eventful-clips 6000 --scarce-clips 4000 \
+		--clips-with-ends 1000
 	@$(BIN)/python -m magno.training.train --data runs/world --run runs/pocket --out models/pocket
 	@$(BIN)/python -m magno.training.curves --run runs/pocket --out models/pocket/curves.png
 

@@ -17,17 +17,17 @@ from rich.progress import track
 
 from magno.training.clips import Observation, encode, lost, observe
 from magno.training.codec_settings import any_settings
+from magno.training.films import EVENTFUL, ORDINARY, SCARCE, recipe
 from magno.training.pocket import CODEC
 from magno.training.questions.balance import Balance
 from magno.training.questions.families import Asked, all_questions
 from magno.training.questions.words import COLOURS, NOUNS, SHAPES
-from magno.training.scenes.compose import Recipe, compose
+from magno.training.scenes.compose import compose
 from magno.training.scenes.excerpt import excerpt
 from magno.training.scenes.film import film
 from magno.training.scenes.grounds import Paint, paint_of
 from magno.training.scenes.nouns import Scene
 from magno.training.scenes.photographs import stock
-from magno.training.scenes.plots import EVENTFUL, random_plot
 from magno.training.scenes.truth import Truth
 from magno.training.shards import STILL, Lesson, ShardArrays, small_residual, write_shard
 from magno.training.suites import HELD_OUT_SEED
@@ -38,7 +38,6 @@ STILLS_SEED = 5_000_000  # no film that is trained on
 QUESTIONS_A_CLIP = 20
 WINDOW_LENGTHS = (4, 6, 8, 8, 8, 8, 12)  # one length alone made the paper's model fail at others
 ADAPTIVE_SHARE = 0.15  # of the clips: windows that end by what moves
-DEGRADED_SHARE = 0.15
 MAP_CELLS = 8
 NAMES = (*SHAPES, *NOUNS)
 
@@ -53,7 +52,7 @@ class Job:
     stills: bool = (
         False  # of each clip one picture alone, and no question: for the vision tower, at a tenth of the cost
     )
-    eventful: bool = False  # of plots.EVENTFUL alone
+    kind: str = ORDINARY  # of films: see films.py
 
 
 @dataclass(slots=True)
@@ -81,15 +80,14 @@ def make_shard(job: Job) -> float:
         if job.stills:
             _still(parts, seed, paint)
         else:
-            _clip(parts, balance, seed, paint, eventful=job.eventful)
+            _clip(parts, balance, seed, paint, job.kind)
     write_shard(job.folder, _arrays(parts, job.with_ends), parts.lessons, parts.clips)
     return time.monotonic() - began
 
 
-def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint, *, eventful: bool) -> None:
+def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint, kind: str) -> None:
     rng = np.random.default_rng((seed, 7))
-    plot = random_plot(np.random.default_rng((seed, 9)), EVENTFUL) if eventful else ""
-    scene = _scene(seed, rng, paint, plot)
+    scene = compose(seed, recipe(kind, seed, rng), paint)
     pictures, truth = film(scene)
     settings = any_settings(rng, scene.fps)
     units = encode(pictures, settings)
@@ -111,17 +109,13 @@ def _clip(parts: _Parts, balance: Balance, seed: int, paint: Paint, *, eventful:
 
 def _still(parts: _Parts, seed: int, paint: Paint) -> None:
     rng = np.random.default_rng((seed, 7))
-    scene = _scene(seed, rng, paint)
+    scene = compose(seed, recipe(ORDINARY, seed, rng), paint)
     ends = np.cumsum([shot.pictures for shot in scene.shots])
     at = int(rng.choice([i for i in range(1, scene.pictures) if i not in ends]))
     pictures, truth = film(excerpt(scene, at - 1, at + 1))  # the one before it is where its blur begins
     settings = any_settings(rng, scene.fps)
     seen = observe(encode(pictures[1:], settings), settings, CODEC, CODEC.window_pictures)
     _keep(parts, scene, truth, seen, seen.last_picture + 1, {"settings": asdict(settings)})
-
-
-def _scene(seed: int, rng: np.random.Generator, paint: Paint, plot: str = "") -> Scene:
-    return compose(seed, Recipe(plot, degraded=bool(rng.random() < DEGRADED_SHARE)), paint)
 
 
 def _keep(
@@ -191,10 +185,11 @@ def _starts(lengths: list[int]) -> np.ndarray:
 
 def jobs(args: argparse.Namespace) -> list[Job]:
     """All shards that are wanted: held-out ones first, since a training looks at them from its start."""
-    films = args.clips + args.eventful_clips
+    of_kind = {ORDINARY: args.clips, EVENTFUL: args.eventful_clips, SCARCE: args.scarce_clips}
+    films = [kind for kind, clips in of_kind.items() for _ in range(clips)]
     kinds = (
         ("held", HELD_OUT_SEED, CLIPS_A_SHARD, args.held_out_clips, args.held_out_clips),
-        ("train", 0, CLIPS_A_SHARD, films, args.clips_with_ends),
+        ("train", 0, CLIPS_A_SHARD, len(films), args.clips_with_ends),
         (STILL, STILLS_SEED, STILLS_A_SHARD, args.stills, 0),
     )
     return [
@@ -205,7 +200,7 @@ def jobs(args: argparse.Namespace) -> list[Job]:
             args.clips_folder,
             start < with_ends,
             kind == STILL,
-            kind == "train" and start >= args.clips,
+            films[start] if kind == "train" else ORDINARY,
         )
         for kind, first, each, clips, with_ends in kinds
         for start in range(0, clips, each)
@@ -223,6 +218,12 @@ def main() -> None:
         type=int,
         default=0,
         help="so many more, in which things start, stop, appear, race or are many; default: %(default)s",
+    )
+    parser.add_argument(
+        "--scarce-clips",
+        type=int,
+        default=0,
+        help="so many more, of diagonals, growth, crowds and real pixels; default: %(default)s",
     )
     parser.add_argument("--held-out-clips", type=int, default=600, help="default: %(default)s")
     parser.add_argument(

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from magno.training.baseline import text_shares
+from magno.training.films import EVENTFUL, PLOTS, SCARCE
 from magno.training.make_data import NAMES, Job, make_shard
 from magno.training.pocket import CODEC
 from magno.training.questions.words import COLOURS, PHRASINGS, WAYS_4
-from magno.training.scenes.plots import EVENTFUL
 from magno.training.shards import Shard, open_shard, small_residual
 from magno.training.true_motion import motion_map
 from tests.training.conftest import SHARD_CLIPS
@@ -62,12 +63,13 @@ def test_the_same_seeds_give_the_same_shard(shard: Shard, clips: Path, tmp_path:
     assert len(again.arrays.ends) == 0
 
 
-def test_an_eventful_shard_shows_eventful_plots_alone(clips: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [EVENTFUL, SCARCE])
+def test_a_shard_of_a_kind_shows_its_plots_alone(clips: Path, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "train-004000"
-    make_shard(Job(folder, 4000, 3, clips, with_ends=False, eventful=True))
+    make_shard(Job(folder, 4000, 3, clips, with_ends=False, kind=kind))
     told = [json.loads(line) for line in (folder / "clips.jsonl").read_text().splitlines()]
     assert [each["seed"] for each in told] == [4000, 4001, 4002]
-    assert {each["plot"] for each in told} <= set(EVENTFUL)
+    assert {each["plot"] for each in told} <= set(PLOTS[kind])
 
 
 def test_text_of_lessons_gives_little_away(shard: Shard) -> None:

@@ -160,10 +160,6 @@ WEIGHTS = {
 }
 
 
-# Of what is learned by heart where its films are few (LOG.md).
-EVENTFUL = {"halt": 0.26, "order": 0.2, "arrival": 0.18, "race": 0.15, "crowd": 0.15, "departure": 0.06}
-
-
 def random_plot(rng: np.random.Generator, weights: dict[str, float] = WEIGHTS) -> str:
     names = list(weights)
     return names[int(rng.choice(len(names), p=np.array(list(weights.values()))))]
