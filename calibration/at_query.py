@@ -15,9 +15,9 @@ import numpy as np
 from magno.runtime.bundle import Bundle
 from magno.runtime.camera.process.reader import CameraReader
 from magno.runtime.camera.request import CameraRequest
-from magno.runtime.capture_time import with_time
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.encoder import Encoder
+from magno.runtime.encoding import timed
 from magno.runtime.features import keyframe_pixels, window_arrays
 from magno.runtime.language import LanguageConfig, LanguageModel, Sequence
 from magno.runtime.spec import ModelSpec, TokenLayout
@@ -78,8 +78,7 @@ def encode(encoder: Encoder, bundle: Bundle, items: list[Keyframe | FusedWindow]
         arrays = [window_arrays(item, bundle.spec.codec) for _, item in group]
         motion, residual = (np.concatenate(column) for column in zip(*arrays, strict=True))
         rows |= {at: tokens for (at, _), tokens in zip(group, encoder.window(motion, residual), strict=True)}
-    periods = bundle.spec.layout.time_periods_s
-    return [with_time(rows[at], item.frame.pts_ns, periods) for at, item in enumerate(items)]
+    return [timed(item, rows[at], bundle.spec.layout) for at, item in enumerate(items)]
 
 
 def language_config(spec: ModelSpec, items: list[Keyframe | FusedWindow]) -> LanguageConfig:

@@ -26,5 +26,13 @@ def with_rows(item: Keyframe | FusedWindow, rows: np.ndarray, layout: TokenLayou
         kind, pictures, is_cut = SpanKind.KEYFRAME, 1, item.is_cut
     else:
         kind, pictures, is_cut = SpanKind.WINDOW, item.displacement.pictures, False
-    timed = with_time(rows, frame.pts_ns, layout.time_periods_s)
-    return Encoded(kind, timed, item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut)
+    return Encoded(
+        kind, timed(item, rows, layout), item.gop, frame.pts_ns, frame.capture_ns, pictures, is_cut
+    )
+
+
+def timed(item: Keyframe | FusedWindow, rows: np.ndarray, layout: TokenLayout) -> np.ndarray:
+    """rows (tokens, width) float32, their last columns telling when it was."""
+    pts_ns = item.frame.pts_ns
+    lags_ns = () if isinstance(item, Keyframe) else layout.lags_ns(pts_ns - item.before_pts_ns)
+    return with_time(rows, pts_ns, layout.time_periods_s, lags_ns)

@@ -97,12 +97,23 @@ class TokenLayout:
     # Of the cosines and sines in which the last columns of each keyframe's and window's embeddings tell when it was
     # captured (capture_time.py); none: they are the encoders' own.
     time_periods_s: tuple[float, ...] = ()
+    # Of each of a window's tokens: by how many of its lengths the time that it tells is before its end; none: 0.
+    time_lags: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not all(SHORTEST_PERIOD_S <= period <= LONGEST_PERIOD_S for period in self.time_periods_s):
             raise SpecError(
                 f"time_periods_s wants {SHORTEST_PERIOD_S:g} to {LONGEST_PERIOD_S:g} seconds, found "
                 f"{min(self.time_periods_s):g} to {max(self.time_periods_s):g}."
+            )
+        if self.time_lags and len(self.time_lags) != self.window_tokens:
+            raise SpecError(
+                f"time_lags wants one of each of a window's {self.window_tokens} tokens, found {len(self.time_lags)}."
+            )
+        if not all(0 <= lag <= MOST_LAG for lag in self.time_lags):
+            raise SpecError(
+                f"time_lags wants 0 to {MOST_LAG} lengths of a window, found {min(self.time_lags):g} to "
+                f"{max(self.time_lags):g}."
             )
         for name in ("keyframe_text", "cut_text"):
             text = getattr(self, name)
@@ -115,6 +126,10 @@ class TokenLayout:
         """keyframe_text or cut_text, told the time of the picture in the stream."""
         text = self.cut_text if is_cut and self.cut_text else self.keyframe_text
         return text.format(seconds=seconds) if "{" in text else text
+
+    def lags_ns(self, length_ns: int) -> tuple[int, ...]:
+        """Of each token of a window of this length, by how much the time that it tells is before its end; none: 0."""
+        return tuple(round(lag * length_ns) for lag in self.time_lags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +149,7 @@ class ModelSpec:
 
 
 SHORTEST_PERIOD_S, LONGEST_PERIOD_S = 0.001, 1e6
+MOST_LAG = 16  # lengths of a window
 LARGEST = 1e300  # of a float field: a longer integer would not convert
 # A keyframe's text may tell the time, and ask nothing else of str.format.
 TIME_FIELD = re.compile(r"\{seconds(:\.[0-9]f)?\}")

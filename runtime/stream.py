@@ -159,7 +159,8 @@ class LiveStream:
             sink = sink[:-1]
             sink_tokens = sum(span.tokens for span in sink)
         last = items[-1] if items else sink[-1]
-        pieces = [self._piece(item) for item in items]
+        before_ns = [sink[-1].pts_ns, *(item.pts_ns for item in items)]
+        pieces = [self._piece(item, before) for item, before in zip(items, before_ns, strict=False)]
         rows = sum(len(item.rows) for item in items)
         rows += self._spec.layout.keyframe_tokens * (sink[-1].kind is SpanKind.KEYFRAME)
         tokens = sink_tokens + sum(piece.tokens for piece in pieces)
@@ -205,9 +206,12 @@ class LiveStream:
         fork.evict(stop, fork.position)
         return fork
 
-    def _piece(self, item: Encoded) -> Piece:
+    def _piece(self, item: Encoded, before_ns: int) -> Piece:
+        """`before_ns`: when what is before it in the stream was."""
         # Of an earlier life of the stream: its rows tell the time as that one counted it.
-        rows = with_time(item.rows, item.pts_ns, self._spec.layout.time_periods_s)
+        layout = self._spec.layout
+        lags_ns = layout.lags_ns(item.pts_ns - before_ns) if item.kind is SpanKind.WINDOW else ()
+        rows = with_time(item.rows, item.pts_ns, layout.time_periods_s, lags_ns)
         return Piece(self._text_before(item), rows)
 
     def _tokens_of(self, item: Encoded) -> int:

@@ -27,7 +27,7 @@ from magno.training.samples import (
 )
 from magno.training.shards import Lesson, Shard
 from magno.training.symmetry import AS_IT_IS, Symmetry, random_symmetry
-from magno.training.when import arrivals, newcomers, stops
+from magno.training.when import KEYFRAME, WINDOW, arrivals, newcomers, stops
 
 QUESTIONS_A_ROW = 14
 
@@ -41,8 +41,8 @@ class Batch(NamedTuple):
     windows: Windows
     keyframe_rows: Tensor  # (K * M, 2) int64: row and column of each vision token
     window_rows: Tensor  # (W * 8, 2)
-    keyframe_times: Tensor  # (K, columns): see runtime.capture_time
-    window_times: Tensor  # (W, columns)
+    keyframe_times: Tensor  # (K, 1, columns): see runtime.capture_time
+    window_times: Tensor  # (W, 8 or 1, columns): of each token
     families: list[str]  # of the questions, row after row
     asked: Guidance
     changed: Changed
@@ -137,10 +137,10 @@ class Batcher:
             torch.tensor([padded(row.labels, IGNORE) for row in rows]),
             keyframes,
             windows,
-            _cells(rows, 0),
-            _cells(rows, 1),
-            _times(rows, 0, layout),
-            _times(rows, 1, layout),
+            _cells(rows, KEYFRAME),
+            _cells(rows, WINDOW),
+            _times(rows, KEYFRAME, layout),
+            _times(rows, WINDOW, layout),
             [lesson.family for row in rows for lesson in row.lessons],
             stacked(asked, length),
             changed,
@@ -148,14 +148,19 @@ class Batcher:
 
 
 def _times(rows: list[Row], kind: int, layout: TokenLayout) -> Tensor:
-    """(N, columns) of all items of a kind."""
-    times_ns = [
-        round(time_s * NS_PER_S)
-        for row in rows
-        for item_kind, time_s in zip(row.kinds, row.times_s, strict=True)
-        if item_kind == kind
-    ]
-    return torch.from_numpy(columns(times_ns, layout.time_periods_s))
+    """(N, tokens or 1, columns) of all items of a kind."""
+    times_ns: list[int] = []
+    each = 1
+    for row in rows:
+        ends_ns = [round(time_s * NS_PER_S) for time_s in row.times_s]
+        for number, end_ns in enumerate(ends_ns):
+            if row.kinds[number] == kind:
+                # No row begins with a window.
+                lags_ns = layout.lags_ns(end_ns - ends_ns[number - 1]) if kind == WINDOW else ()
+                times_ns += [end_ns - lag_ns for lag_ns in lags_ns or (0,)]
+                each = max(1, len(lags_ns))
+    told = columns(times_ns, layout.time_periods_s)
+    return torch.from_numpy(told.reshape(-1, each, told.shape[1]))
 
 
 def _cells(rows: list[Row], kind: int) -> Tensor:

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 ROTATION = 2  # columns: a cosine and a sine
 MOMENTS = 3  # rotations: then, now, and what is between
 COPIED, WRITTEN, GATED, TOLD = 1.0, 3.0, 2.0, 3.0  # strengths, such that states of length 2 to 4 carry them
-LATE_S = 0.4  # what tells of an event is a window's token, which mostly ends so long after it
 ANSWERING = 0.5  # of a word's row among the logits
 
 
@@ -53,13 +52,11 @@ def ground_elapsed(
     gated.down_proj.weight[-columns:] = 0
     first = attention.o_proj.weight.shape[0] - columns
     then, now, between = (range(first + start, first + start + ROTATION) for start in (0, 2, 4))
-    for head, found, late_s in zip(heads, (then, now), (LATE_S, 0.0), strict=True):
+    for head, found in zip(heads, (then, now), strict=True):
         copies = slice((head + 1) * attention.head_dim - ROTATION, (head + 1) * attention.head_dim)
         attention.v_proj.weight[copies] = 0
         attention.v_proj.bias[copies] = 0
-        attention.v_proj.weight[copies, first : first + ROTATION] = COPIED * _earlier(
-            math.tau * late_s / periods_s[0]
-        )
+        attention.v_proj.weight[copies, first : first + ROTATION] = COPIED * torch.eye(ROTATION)
         attention.o_proj.weight[:, copies] = 0
         attention.o_proj.weight[list(found), copies] = WRITTEN * torch.eye(ROTATION)
     # cos(now - then) and sin(now - then) are two products each: cosine or sine of then, of now, and of which it is one
@@ -100,12 +97,6 @@ def _writing(language: Any, layers: int) -> list[Tensor]:
     return [
         weight for layer in writing for weight in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight)
     ]
-
-
-def _earlier(turned: float) -> Tensor:
-    """What a cosine and a sine are multiplied with, so that they tell of this much before."""
-    cos, sin = math.cos(turned), math.sin(turned)
-    return torch.tensor([[cos, sin], [-sin, cos]])
 
 
 def _without(grad: Tensor, columns: int) -> Tensor:

@@ -32,6 +32,8 @@ LAYOUT = TokenLayout(
     stop_text="<|im_end|>",
     cut_text="<|cut|>",
     time_periods_s=(4.0, 16.0, 64.0, 256.0),
+    # when.TELLS_STOPS: mostly in the middle of the window before; when.TELLS_ARRIVALS: of its own.
+    time_lags=(0.0, 0.0, 0.0, 0.0, 1.5, 0.5, 0.0, 0.0),
 )
 
 EMBED_DIM = 256

@@ -159,7 +159,7 @@ class Trainee(nn.Module):
             (batch.window_rows, deltas, batch.window_times),
         )
         for rows, encoded, times in seen:
-            tokens = encoded + nn.functional.pad(times, (encoded.shape[-1] - times.shape[-1], 0))[:, None]
+            tokens = encoded + nn.functional.pad(times, (encoded.shape[-1] - times.shape[-1], 0))
             embedded = embedded.index_put((rows[:, 0], rows[:, 1]), tokens.reshape(-1, embedded.shape[-1]))
         output = language.model(
             inputs_embeds=embedded,

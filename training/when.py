@@ -39,7 +39,7 @@ class Moment(NamedTuple):
     told_by: tuple[
         int, ...
     ] = ()  # beside its movers: the patches that first show it, or what tells of its stop
-    newest: tuple[int, ...] = ()  # tokens of the newest item, which tell when it is
+    newest: tuple[int, ...] = ()  # tokens of the newest item that tell when it is (pocket.LAYOUT.time_lags)
     ago_s: float = math.nan  # how long before that it happened; NaN: not said
     cuts: tuple[int, ...] = ()  # the text before each keyframe of another scene
 
@@ -64,7 +64,13 @@ def moment(row: Row, shard: Shard, lesson: Lesson, turned_at: int, first_shown: 
     elif lesson.family in ENDED and 0 <= turned_at < len(windows) - 1:
         told_by = (row.places[windows[turned_at + 1]] + TELLS_STOPS,)
     at_s = _middle_s(row, number) if number >= 0 and lesson.family != TWO else math.nan
-    return Moment(told_by, tuple(row.columns(seen[-1])), row.times_s[seen[-1]] - at_s)
+    return Moment(told_by, _of_now(row, seen[-1]), row.times_s[seen[-1]] - at_s)
+
+
+def _of_now(row: Row, number: int) -> tuple[int, ...]:
+    """Columns of an item's tokens that tell of its end."""
+    of_past = (TELLS_STOPS, TELLS_ARRIVALS) if row.kinds[number] == WINDOW else ()
+    return tuple(column for at, column in enumerate(row.columns(number)) if at not in of_past)
 
 
 def _middle_s(row: Row, number: int) -> float:

@@ -14,10 +14,11 @@ from magno.runtime.bundle import open_bundle
 from magno.runtime.capture_time import columns, with_time, without_time
 from magno.runtime.clock import NS_PER_S
 from magno.runtime.encoder import open_encoder
-from magno.runtime.encoding import encoded
+from magno.runtime.encoding import encoded, with_rows
+from magno.runtime.fusion import Displacement
 from magno.runtime.spec import SpecError
 from magno.runtime.units import CodecFrame
-from magno.runtime.window import Keyframe
+from magno.runtime.window import FusedWindow, Keyframe
 from tests.tiny import LAYOUT
 
 PERIODS = (4.0, 16.0, 64.0, 256.0)
@@ -47,6 +48,11 @@ def test_the_last_columns_tell_it_and_the_others_stay() -> None:
     np.testing.assert_array_equal(timed[:, 16:], np.tile(columns([3 * NS_PER_S], PERIODS), (5, 1)))
     np.testing.assert_array_equal(rows, before)
     assert with_time(rows, 3 * NS_PER_S, ()) is rows
+    lags_ns = [0, 0, NS_PER_S, 0, NS_PER_S // 2]
+    lagging = with_time(rows, 3 * NS_PER_S, PERIODS, lags_ns)
+    np.testing.assert_array_equal(
+        lagging[:, 16:], columns([3 * NS_PER_S - lag_ns for lag_ns in lags_ns], PERIODS)
+    )
     timeless = without_time(timed, PERIODS)
     assert not timeless[:, 16:].any() and (timeless[:, :16] == rows[:, :16]).all()
     assert without_time(rows, ()) is rows
@@ -62,6 +68,28 @@ def test_what_an_encoder_says_is_told_with_its_picture_s_time(tiny_bundle: Path)
         plain, told = (encoded(Keyframe(frame, 0), encoder, spec).rows for spec in (bundle.spec, timed))
     np.testing.assert_array_equal(plain[:, :-4], told[:, :-4])
     np.testing.assert_array_equal(told[:, -4:], np.tile(columns([7 * NS_PER_S], (4.0, 16.0)), (len(told), 1)))
+
+
+def test_a_window_s_tokens_lag_by_its_length(tiny_bundle: Path) -> None:
+    spec = open_bundle(tiny_bundle).spec
+    lags = tuple(number / 2 for number in range(LAYOUT.window_tokens))
+    layout = replace(LAYOUT, time_periods_s=(4.0, 16.0), time_lags=lags)
+    side = spec.codec.image_px
+    picture = np.zeros((side, side, 3), np.uint8)
+    frame = CodecFrame(0, 7 * NS_PER_S, 99, "P", None, picture, (side, side))
+    displacement = Displacement(np.zeros((1, 1, 2), np.float32), np.ones((1, 1), np.float32), side, 8)
+    window = FusedWindow(displacement, picture, frame, 0, 7 * NS_PER_S - NS_PER_S // 3)
+    rows = with_rows(window, np.zeros((len(lags), spec.embed_dim), np.float32), layout).rows
+    told = [7 * NS_PER_S - round(lag * (NS_PER_S // 3)) for lag in lags]
+    np.testing.assert_array_equal(rows[:, -4:], columns(told, (4.0, 16.0)))
+    keyframe = with_rows(Keyframe(frame, 0), np.zeros((9, spec.embed_dim), np.float32), layout).rows
+    np.testing.assert_array_equal(keyframe[:, -4:], np.tile(columns([7 * NS_PER_S], (4.0, 16.0)), (9, 1)))
+
+
+@pytest.mark.parametrize("lags", [(0.0,), (-1.0,) * 8, (17.0,) * 8, (float("nan"),) * 8])
+def test_a_lag_is_a_few_windows(lags: tuple[float, ...]) -> None:
+    with pytest.raises(SpecError, match="time_lags wants"):
+        replace(LAYOUT, time_lags=lags)
 
 
 @pytest.mark.parametrize("periods", [(0.0,), (-1.0,), (4.0, 1e7), (float("nan"),)])

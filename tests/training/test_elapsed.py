@@ -12,7 +12,7 @@ from torch import Tensor
 
 from magno.runtime.capture_time import columns
 from magno.runtime.clock import NS_PER_S
-from magno.training.elapsed import LATE_S, clear_moments, elapsed, elapsed_loss, ground_elapsed, keep_moments
+from magno.training.elapsed import clear_moments, elapsed, elapsed_loss, ground_elapsed, keep_moments
 from magno.training.pocket import LAYOUT
 from magno.training.train import new_model
 
@@ -65,12 +65,12 @@ def test_it_tells_what_is_between_two_moments_however_strong_each_is(
 ) -> None:
     state = said(language, then_s, then_s + ago_s, (before, strength))
     most = 1 - math.cos(math.tau * 0.05 / PERIODS[0])  # 0.05 s
-    assert elapsed_loss(state, PERIODS, torch.tensor(ago_s + LATE_S)).item() < most
+    assert elapsed_loss(state, PERIODS, torch.tensor(ago_s)).item() < most
 
 
 @pytest.mark.parametrize("ago_s", [1, 2, 3])
 def test_the_word_for_it_is_what_its_columns_say_most(language: torch.nn.Module, ago_s: int) -> None:
-    state = said(language, 7.3, 7.3 + ago_s - LATE_S, (1.0, 1.0))
+    state = said(language, 7.3, 7.3 + ago_s, (1.0, 1.0))
     between = slice(256 - COLUMNS + 4, 256 - COLUMNS + 6)
     by_word = language.lm_head.weight[SECONDS, between] @ state[between]
     assert by_word.argmax().item() + 1 == ago_s

@@ -25,6 +25,8 @@ from magno.training.tokenizer import build_tokenizer
 from magno.training.when import (
     KEYFRAME,
     NOBODY,
+    TELLS_ARRIVALS,
+    TELLS_STOPS,
     WINDOW,
     arrival,
     arrivals,
@@ -68,7 +70,10 @@ def test_a_question_of_how_long_ago_points_to_then_and_to_now(scene: tuple[str, 
         when = pointer.when
         assert abs(when.ago_s - int(lesson.answers[0])) < WITHIN_S
         last = row.items.index(lesson.item)
-        assert when.newest == tuple(range(row.places[last], row.places[last] + TOKENS[row.kinds[last]]))
+        lags = LAYOUT.time_lags if row.kinds[last] == WINDOW else (0.0,) * TOKENS[KEYFRAME]
+        assert when.newest == tuple(
+            column for column, lag in zip(row.columns(last), lags, strict=True) if not lag
+        )
         assert (pointer.turn >= 0) == (family == "since_stopped")
         kinds = {
             kind for number, kind in enumerate(row.kinds) if set(row.columns(number)) & set(when.told_by)
@@ -122,6 +127,24 @@ def test_what_a_window_tells_happened_in_the_middle_of_it(scene: tuple[str, Shar
         assert pointer.when.ago_s == pytest.approx(now_s - middle_s)
 
 
+def test_the_token_that_tells_of_it_tells_that_time_too(scene: tuple[str, Shard]) -> None:
+    """Of an even cadence; and no token that tells an earlier time tells when it is now."""
+    family, shard = scene
+    for row, _, pointer in asked(shard, family):
+        if len(pointer.when.told_by) != 1:
+            continue  # a keyframe's patches
+        column = pointer.when.told_by[0]
+        number = next(at for at in range(len(row.items)) if column in row.columns(at))
+        lag = LAYOUT.time_lags[column - row.places[number]]
+        told_s = row.times_s[number] - lag * (row.times_s[number] - row.times_s[number - 1])
+        now_s = row.times_s[
+            max(at for at in range(len(row.items)) if row.columns(at)[0] in pointer.when.newest)
+        ]
+        assert told_s == pytest.approx(now_s - pointer.when.ago_s, abs=1.5 / shard.clips_told[0]["fps"])
+    lagging = np.flatnonzero(LAYOUT.time_lags)
+    assert set(lagging) == {TELLS_STOPS, TELLS_ARRIVALS}
+
+
 def test_of_times_since_the_longer_are_asked_more_often(scene: tuple[str, Shard]) -> None:
     family, shard = scene
     lesson = next(lesson for lesson in shard.lessons if lesson.family == family)
@@ -146,9 +169,12 @@ def test_a_batch_tells_the_time_of_every_item(scene: tuple[str, Shard]) -> None:
         [(shard, 0)], np.random.default_rng(0)
     )
     kinds = shard.kinds(0)
-    for kind, told in ((0, batch.keyframe_times), (1, batch.window_times)):
-        times = [round(shard.shown_s(0, int(item)) * NS_PER_S) for item in np.flatnonzero(kinds == kind)]
-        np.testing.assert_array_equal(told[-3:], columns(times, LAYOUT.time_periods_s)[-3:])
+    ends = [round(shard.shown_s(0, item) * NS_PER_S) for item in range(len(kinds))]
+    for kind, told in ((KEYFRAME, batch.keyframe_times), (WINDOW, batch.window_times)):
+        item = int(np.flatnonzero(kinds == kind)[-1])
+        lags = LAYOUT.lags_ns(ends[item] - ends[item - 1]) if kind == WINDOW else (0,)
+        times = [ends[item] - lag for lag in lags]
+        np.testing.assert_array_equal(told[-1], columns(times, LAYOUT.time_periods_s))
     assert {len(batch.keyframe_times), len(batch.window_times)} == {
         len(batch.keyframe_rows) // TOKENS[0],
         len(batch.window_rows) // TOKENS[1],

@@ -93,7 +93,8 @@ def test_what_an_earlier_life_saw_is_told_with_this_one_s_time(
     tiny_bundle: Path, language: LanguageModel, tmp_path: Path
 ) -> None:
     plain = open_bundle(tiny_bundle).spec
-    spec = replace(plain, layout=replace(plain.layout, time_periods_s=(4.0, 64.0)))
+    lags = tuple(number / 4 for number in range(plain.layout.window_tokens))
+    spec = replace(plain, layout=replace(plain.layout, time_periods_s=(4.0, 64.0), time_lags=lags))
     items = [
         replace(item, rows=with_time(item.rows, item.pts_ns, (4.0, 64.0)), capture_ns=item.pts_ns)
         for item in shown(spec, 4)
@@ -113,9 +114,10 @@ def test_what_an_earlier_life_saw_is_told_with_this_one_s_time(
     assert past.seen.pts_ns == moment_ns
     told = past.pieces[-1].rows
     np.testing.assert_array_equal(told[:, :-4], items[5].rows[:, :-4].astype(np.float16))
-    np.testing.assert_allclose(
-        told[:, -4:], np.tile(columns([moment_ns], (4.0, 64.0)), (len(told), 1)), atol=2e-3
-    )
+    length_ns = items[5].pts_ns - items[4].pts_ns
+    moments_ns = [moment_ns - lag_ns for lag_ns in spec.layout.lags_ns(length_ns)]
+    assert items[5].kind is SpanKind.WINDOW and len(moments_ns) == len(told)
+    np.testing.assert_allclose(told[:, -4:], columns(moments_ns, (4.0, 64.0)), atol=2e-3)
     past.sequence.release()
     stream.release()
 
