@@ -207,10 +207,17 @@ class LiveStream:
         return fork
 
     def _piece(self, item: Encoded, before_ns: int) -> Piece:
-        """`before_ns`: when what is before it in the stream was."""
-        # Of an earlier life of the stream: its rows tell the time as that one counted it.
+        """`before_ns`: when what is before it in the stream was. Raises PastError."""
         layout = self._spec.layout
-        lags_ns = layout.lags_ns(item.pts_ns - before_ns) if item.kind is SpanKind.WINDOW else ()
+        is_window = item.kind is SpanKind.WINDOW
+        wanted = layout.window_tokens if is_window else layout.keyframe_tokens
+        if len(item.rows) != wanted:
+            raise PastError(
+                f"What is remembered of a {item.kind.value} wants {wanted} rows, found {len(item.rows)}. "
+                "Delete the files of the past."
+            )
+        # Of an earlier life of the stream: its rows tell the time as that one counted it.
+        lags_ns = layout.lags_ns(item.pts_ns - before_ns) if is_window else ()
         rows = with_time(item.rows, item.pts_ns, layout.time_periods_s, lags_ns)
         return Piece(self._text_before(item), rows)
 

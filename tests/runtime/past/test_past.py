@@ -122,6 +122,21 @@ def test_what_an_earlier_life_saw_is_told_with_this_one_s_time(
     stream.release()
 
 
+def test_a_window_of_another_length_is_no_window_of_this_model(
+    tiny_bundle: Path, language: LanguageModel
+) -> None:
+    spec = open_bundle(tiny_bundle).spec
+    stream = LiveStream(language, spec, BUDGET, Archive(10**7))
+    items = shown(spec, 8)
+    for item in items:
+        stream.append(replace(item, rows=item.rows[:-1]) if item is items[5] else item)
+    with pytest.raises(PastError, match=f"wants {spec.layout.window_tokens} rows"):
+        stream.until(items[5].pts_ns)
+    with stream.until(items[8].pts_ns, gop_alone=True).sequence:
+        pass  # what else is remembered can be asked about
+    stream.release()
+
+
 def test_a_moment_that_was_found_brings_its_gop_alone(tiny_bundle: Path, language: LanguageModel) -> None:
     spec = open_bundle(tiny_bundle).spec
     stream = LiveStream(language, spec, BUDGET, Archive(10**7))
